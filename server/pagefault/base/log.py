@@ -1,0 +1,281 @@
+"""The log's vocabulary: every change of a memory is one of these operations.
+
+A log line records a decision ("page X evicted", "level 3 = this content"), never the inputs of
+one, so that folding the lines needs no policy, compressor, tokenizer or clock. Text is never in
+a line: ``content``, ``hint`` and ``payload`` are content ids.
+
+An operation in a commit may hold placeholders: ``+0`` stands for the first id that the commit
+asks for, and the content id ``-1`` for its first new content. The store puts the real ones in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One decision. ``session`` is the handle it belongs to, if any."""
+
+    kind: ClassVar[str]
+    durable: ClassVar[bool] = True
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened(Operation):
+    """A session exists from here on; ``forked_at`` is the parent's log position for a fork."""
+
+    kind = "session"
+    title: str | None = None
+    parent: str | None = None
+    forked_at: int | None = None
+    model: str | None = None
+    budget: int | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionChanged(Operation):
+    """The settings of a session that were named anew; None leaves one as it was."""
+
+    kind = "session_changed"
+    title: str | None = None
+    model: str | None = None
+    budget: int | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventAdded(Operation):
+    """One line of what happened. ``begins_turn`` advances the session's turn by one first."""
+
+    kind = "event"
+    event_id: str
+    role: str
+    begins_turn: bool = False
+    page_id: str | None = None
+    name: str | None = None
+    key: str | None = None
+    payload: int | None = None
+    created_at: float | None = None
+    tokens: int = 0
+    counted: str = "estimate"
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    usage: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageAdded(Operation):
+    """A page and its first version."""
+
+    kind = "page"
+    page_id: str
+    page_type: str
+    modality: str
+    content: int
+    tokens: int
+    size: int
+    source: str
+    trust: int
+    importance: float = 0.5
+    role: str | None = None
+    name: str | None = None
+    key: str | None = None
+    hint: int | None = None
+    created_at: float | None = None
+    event_id: str | None = None
+    tool_name: str | None = None
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionAdded(Operation):
+    """A further version of a page, on the branch of the session that wrote it.
+
+    ``version`` 0 in a commit stands for the page's next number.
+    """
+
+    kind = "version"
+    page_id: str
+    version: int
+    parent: int
+    modality: str
+    content: int
+    tokens: int
+    size: int
+    source: str
+    trust: int
+    importance: float = 0.5
+    key: str | None = None
+    hint: int | None = None
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Represented(Operation):
+    """A level of a version's content, in the words of ``origin``."""
+
+    kind = "represent"
+    page_id: str
+    version: int
+    level: int
+    origin: str
+    content: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned(Operation):
+    """The page is kept mapped in the session, or no longer; ``until_turn`` None is for good."""
+
+    kind = "pin"
+    page_id: str
+    pinned: bool
+    until_turn: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten(Operation):
+    """The page's content is gone for good; this line is its tombstone."""
+
+    kind = "forget"
+    page_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnBegan(Operation):
+    """A turn of the session begins without a recorded message; ``cause`` says why."""
+
+    kind = "turn"
+    durable = False
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulted(Operation):
+    """A model asked for a page that was not mapped so; ``tokens`` of it went into the reply.
+
+    It spends the turn's quota. ``more``: a further range of a page whose fault was counted.
+    """
+
+    kind = "fault"
+    durable = False
+    page_id: str
+    reason: str
+    tokens: int
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultedIn(Operation):
+    """The page is mapped in the session at a level."""
+
+    kind = "fault_in"
+    durable = False
+    page_id: str
+    version: int
+    level: int
+    tokens: int
+    reason: str
+    protected_until: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demoted(Operation):
+    """A mapped page is shown at another level from here on."""
+
+    kind = "demote"
+    durable = False
+    page_id: str
+    level: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evicted(Operation):
+    """The page is no longer mapped in the session."""
+
+    kind = "evict"
+    durable = False
+    page_id: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched(Operation):
+    """A mapped page was used again."""
+
+    kind = "touch"
+    durable = False
+    page_id: str
+
+
+OPERATIONS: tuple[type[Operation], ...] = (
+    SessionOpened,
+    SessionChanged,
+    EventAdded,
+    PageAdded,
+    VersionAdded,
+    Represented,
+    Pinned,
+    Forgotten,
+    TurnBegan,
+    Faulted,
+    FaultedIn,
+    Demoted,
+    Evicted,
+    Touched,
+)
+_BY_KIND = {operation.kind: operation for operation in OPERATIONS}
+_DEFAULTS = {
+    operation: tuple(
+        (f.name, None if f.default is MISSING else f.default)
+        for f in fields(operation)
+        if f.name not in ("session", "page_id")
+    )
+    for operation in OPERATIONS
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """An operation in its place. ``at`` is Unix seconds, ``position`` dense in the workspace."""
+
+    position: int
+    at: float
+    actor: str
+    segment: int
+    turn: int
+    operation: Operation = field(repr=False)
+
+
+def data_of(operation: Operation) -> dict[str, Any]:
+    """The operation's own fields that differ from their defaults, ready for JSON."""
+    return {
+        name: value
+        for name, default in _DEFAULTS[type(operation)]
+        if (value := getattr(operation, name)) != default
+    }
+
+
+def operation_of(
+    kind: str, session: str | None, page_id: str | None, data: Mapping[str, Any]
+) -> Operation:
+    """The operation that a line of the log was written from.
+
+    Raises:
+        KeyError: when the kind is not known to this version.
+    """
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+    }
+    if page_id is not None:
+        values["page_id"] = page_id
+    return _BY_KIND[kind](session=session, **values)

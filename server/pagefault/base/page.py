@@ -1,0 +1,106 @@
+"""Pages: what they are, what they are called, how much of them is shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+PAGE_TYPES = ("transcript", "summary", "artifact", "claim", "procedure", "index")
+MODALITIES = ("text", "structured", "image", "audio", "video")
+
+# The prefix says the type; numbers are dense per prefix within a workspace.
+PREFIXES = {
+    "transcript": "msg",
+    "summary": "sum",
+    "artifact": "art",
+    "claim": "claim",
+    "procedure": "proc",
+    "index": "idx",
+}
+PAGE_ID = re.compile(r"(?:msg|sum|art|claim|proc|idx)_[1-9][0-9]{0,17}")
+
+
+class Level(IntEnum):
+    """How much of a page is shown; a greater level is a smaller text."""
+
+    FULL = 0
+    REDUCED = 1
+    ABSTRACT = 2
+    REFERENCE = 3
+
+
+class Trust(IntEnum):
+    """How far a page's words may be taken at face value; set by the server alone."""
+
+    LOW = 1  # came from outside: a tool's output, an imported file
+    MEDIUM = 2  # a model wrote it
+    HIGH = 3  # a person or the operator said it
+
+
+SOURCE_TRUST = {
+    "user": Trust.HIGH,
+    "system": Trust.HIGH,
+    "model": Trust.MEDIUM,
+    "tool": Trust.LOW,
+    "import": Trust.LOW,
+}
+
+REASONS = ("user_requested_recall", "resolve_reference", "tool_prereq", "speculative")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as one session sees it: the page and the version at that session's head.
+
+    ``content`` and ``hint`` are content ids; the text lies in the store's one place for text.
+    ``tokens`` counts level 0, ``size`` is its length in bytes, times are Unix seconds, ``position``
+    is the log position at which the page was made.
+    """
+
+    page_id: str
+    page_type: str
+    modality: str
+    session: str
+    version: int
+    content: int
+    tokens: int
+    size: int
+    importance: float
+    source: str
+    trust: int
+    recorded_at: float
+    role: str | None = None
+    name: str | None = None
+    hint: int | None = None
+    created_at: float | None = None
+    event_id: str | None = None
+    tool_name: str | None = None
+    derived_from: tuple[str, ...] = ()
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One immutable version of a page. ``branch`` is the session that wrote it."""
+
+    page_id: str
+    version: int
+    parent: int | None
+    branch: str
+    content: int
+    tokens: int
+    source: str
+    trust: int
+    written_at: float
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """A page's text at a level. ``origin`` is "model", or the compressor that computed it."""
+
+    level: int
+    origin: str
+    text: str
+    tokens: int

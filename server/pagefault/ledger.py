@@ -1,0 +1,332 @@
+"""Sessions: opening and resuming them, recording what happens, and counting it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .base.errors import InvalidArgument, SessionNotFound
+from .base.event import Recorded, canonical, read_event
+from .base.log import EventAdded, Operation, PageAdded, SessionChanged, SessionOpened
+from .base.page import PREFIXES, SOURCE_TRUST
+from .base.tokens import Tokenizer
+from .memory import Memory
+from .memory.context import MODES, digest
+from .memory.mapping import page_of
+from .memory.writing import map_new, mapped_forms
+from .paging.levels.reference import excerpt, stub
+from .paging.resident import Mapped
+from .residency import Residency
+from .stores.contract import Applied, Commit, Session, Workspace
+
+STANDING = "default"  # the session of those who never open one
+BATCH = 1_000  # events of one record
+_HANDLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SOURCES = {"user": "user", "assistant": "model", "tool": "tool", "system": "system"}
+_BITS = 50  # of a handle; it is checked with the principal on every call
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """How a session is to be opened; ``session_id`` "last" resumes the latest."""
+
+    session_id: str | None = None
+    title: str | None = None
+    parent_id: str | None = None
+    model: str | None = None
+    budget: int | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What a model needs to go on: what is pinned, what is mapped, the last summary."""
+
+    pins: tuple[str, ...]
+    mapped: tuple[str, ...]
+    summary: tuple[str, str] | None  # (page id, excerpt)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An open session. ``resumed``: it was there before."""
+
+    seat: Residency
+    resumed: bool
+    resume: Resume
+    others: tuple[Session, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """The ids of one event of a batch; ``duplicate``: its key was recorded before."""
+
+    event_id: str
+    page_id: str | None
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBatch:
+    """What a batch became. ``tokens``: of the events that are new."""
+
+    events: tuple[RecordedEvent, ...]
+    tokens: int
+    evicted: tuple[str, ...]
+
+
+def check_handle(session_id: str) -> str:
+    """The handle, when it is one that may be used.
+
+    Raises:
+        SessionNotFound: it has other characters than a handle, or too many.
+    """
+    if not _HANDLE.fullmatch(session_id):
+        message = (
+            f"{session_id[:60]!r} cannot be a session: handles are 1 to 128 letters, digits, "
+            "'.', '_' or '-'. Call session_start and use the session_id that it returns"
+        )
+        raise SessionNotFound(message)
+    return session_id
+
+
+async def start(
+    memory: Memory, workspace: Workspace, request: StartRequest
+) -> Started:
+    """Open a new session, or resume one that is there.
+
+    Raises:
+        SessionNotFound: the handle or the parent cannot be a session.
+        InvalidArgument: a budget or mode that does not exist.
+    """
+    _check(request)
+    handle, notes = await _handle(memory, workspace, request)
+    if request.parent_id is not None:
+        await _parent(memory, workspace, request.parent_id)
+    seat = await memory.seat(workspace, handle)
+    resumed = await memory.store.session(workspace, handle) is not None
+    operation = _opening(request, handle, resumed=resumed)
+    if operation is not None:
+        applied = await memory.apply(Commit(workspace, memory.now(), "model", [operation]))
+        seat.saw(applied.sessions[handle])
+        await seat.refresh()
+    others = await memory.store.sessions(workspace, 6)
+    return Started(
+        seat,
+        resumed,
+        await _resume(memory, seat),
+        tuple(other for other in others if other.id != handle)[:5],
+        tuple(notes),
+    )
+
+
+async def record(
+    memory: Memory,
+    seat: Residency,
+    events: Sequence[Mapping[str, Any]],
+    *,
+    imported: bool = False,
+) -> RecordedBatch:
+    """Append events in order, all or none; make their pages, and map them unless imported.
+
+    Raises:
+        InvalidArgument: an event is not one, with its place in the batch and what is wrong.
+    """
+    if not 0 < len(events) <= BATCH:
+        message = f"events holds {len(events)}: record 1 to {BATCH} at a time, in order"
+        raise InvalidArgument(message)
+    read = [read_event(event, f"events[{index}]") for index, event in enumerate(events)]
+    tokenizer = await memory.tokenizer(seat.workspace)
+    batch = _Batch(seat, tokenizer, imported=imported)
+    for event in read:
+        batch.add(event)
+    applied = await memory.apply(
+        Commit(
+            seat.workspace,
+            memory.now(),
+            "import" if imported else "client",
+            [SessionOpened(session=seat.row.id), *batch.operations],
+            batch.contents,
+            batch.new,
+        )
+    )
+    async with seat.lock:
+        seat.saw(applied.sessions[seat.row.id])
+        evicted = () if imported else map_new(seat, batch.forms(applied, tokenizer))
+    return RecordedBatch(batch.answers(applied), batch.tokens(applied), evicted)
+
+
+class _Batch:
+    """Turns events into operations with placeholders, and the store's answer into ids."""
+
+    def __init__(self, seat: Residency, tokenizer: Tokenizer, *, imported: bool) -> None:
+        self.seat = seat
+        self.tokenizer = tokenizer
+        self.imported = imported
+        self.operations: list[Operation] = []
+        self.contents: list[bytes] = []
+        self.new: list[str] = []
+        self._places: list[tuple[int, int | None, int]] = []  # event slot, page slot, tokens
+        self._pages: list[tuple[int, PageAdded, str]] = []
+        self._turn_begun = imported
+
+    def add(self, event: Recorded) -> None:
+        """One event, and its page when it has content."""
+        slot = self._slot("evt")
+        page_slot = None if event.content is None else self._slot(PREFIXES[event.page_type])
+        text = event.content or canonical(event.payload)
+        tokens = self.tokenizer.count(text)
+        self._places.append((slot, page_slot, tokens))
+        begins = event.role == "user" and self._begins(text)
+        self.operations.append(
+            EventAdded(
+                session=self.seat.row.id,
+                event_id=f"+{slot}",
+                page_id=None if page_slot is None else f"+{page_slot}",
+                role=event.role,
+                begins_turn=begins,
+                name=event.name,
+                key=event.key,
+                payload=self._keep(canonical(event.payload)) if event.payload else None,
+                created_at=event.created_at,
+                tokens=tokens,
+                counted="reported" if event.usage else self.tokenizer.name,
+                tool_call_id=event.tool_call_id,
+                tool_name=event.tool_name,
+                provider=event.provider,
+                model=event.model,
+                usage=event.usage,
+            )
+        )
+        if page_slot is not None:
+            self._add_page(event, slot, page_slot, tokens)
+
+    def forms(
+        self, applied: Applied, tokenizer: Tokenizer
+    ) -> list[tuple[Mapped, Mapped | None]]:
+        """The new pages as they could be mapped."""
+        made = []
+        for slot, added, text in self._pages:
+            if slot not in applied.duplicates:
+                page = page_of(added, applied.ids[slot])
+                made.append(mapped_forms(page, text, None, tokenizer.count(stub(page, text, None))))
+        return made
+
+    def answers(self, applied: Applied) -> tuple[RecordedEvent, ...]:
+        """The ids in the order of the events."""
+        return tuple(
+            RecordedEvent(
+                applied.ids[slot],
+                (applied.ids[page_slot] or None) if page_slot is not None else None,
+                slot in applied.duplicates,
+            )
+            for slot, page_slot, _ in self._places
+        )
+
+    def tokens(self, applied: Applied) -> int:
+        """Tokens of the events that were new."""
+        return sum(n for slot, _, n in self._places if slot not in applied.duplicates)
+
+    def _add_page(self, event: Recorded, slot: int, page_slot: int, tokens: int) -> None:
+        text = event.content or ""
+        source = "import" if self.imported else _SOURCES[event.role]
+        added = PageAdded(
+            session=self.seat.row.id,
+            page_id=f"+{page_slot}",
+            page_type=event.page_type,
+            modality=event.modality,
+            content=self._keep(text),
+            tokens=tokens,
+            size=len(self.contents[-1]),
+            source=source,
+            trust=int(SOURCE_TRUST[source]),
+            role=event.role,
+            name=event.name,
+            key=event.key,
+            created_at=event.created_at,
+            event_id=f"+{slot}",
+            tool_name=event.tool_name,
+        )
+        self.operations.append(added)
+        self._pages.append((page_slot, added, text))
+
+    def _begins(self, text: str) -> bool:
+        """The first user message of a batch begins a turn, unless context_build began it with it."""
+        if self._turn_begun:
+            return False
+        self._turn_begun = True
+        return self.seat.announced != digest(text)
+
+    def _slot(self, prefix: str) -> int:
+        self.new.append(prefix)
+        return len(self.new) - 1
+
+    def _keep(self, text: str) -> int:
+        self.contents.append(text.encode())
+        return -len(self.contents)
+
+
+async def _handle(
+    memory: Memory, workspace: Workspace, request: StartRequest
+) -> tuple[str, list[str]]:
+    if request.session_id == "last":
+        latest = await memory.store.sessions(workspace, 2)
+        named = [session.id for session in latest if session.id != STANDING] or [
+            session.id for session in latest
+        ]
+        if named:
+            return named[0], []
+        note = "no earlier session in this workspace: this one is new"
+        return memory.tools.ids.handle(_BITS), [note]
+    if request.session_id is None:
+        return memory.tools.ids.handle(_BITS), []
+    return check_handle(request.session_id), []
+
+
+async def _parent(memory: Memory, workspace: Workspace, parent: str) -> None:
+    if await memory.store.session(workspace, parent) is None:
+        message = (
+            f"parent_id {parent[:60]!r} is no session of this workspace. Leave it out, or use a "
+            "session_id that session_start returned"
+        )
+        raise SessionNotFound(message)
+
+
+def _opening(request: StartRequest, handle: str, *, resumed: bool) -> Operation | None:
+    settings: dict[str, Any] = {
+        "title": request.title,
+        "model": request.model,
+        "budget": request.budget,
+        "mode": request.mode,
+    }
+    if not resumed:
+        return SessionOpened(session=handle, parent=request.parent_id, **settings)
+    if any(value is not None for value in settings.values()):
+        return SessionChanged(session=handle, **settings)
+    return None
+
+
+async def _resume(memory: Memory, seat: Residency) -> Resume:
+    mapped = seat.set.pages()
+    pinned = tuple(page.page_id for page in mapped if page.is_pinned(seat.turn))
+    latest = await memory.store.recent_pages(seat.workspace, seat.row.id, 20)
+    summary = next((page for page in latest if page.page_type == "summary"), None)
+    said = None
+    if summary is not None:
+        text = await memory.text(seat.workspace, summary.content)
+        said = (summary.page_id, excerpt(text, 600))
+    return Resume(pinned, tuple(page.page_id for page in mapped), said)
+
+
+def _check(request: StartRequest) -> None:
+    if request.budget is not None and not 100 <= request.budget <= 10_000_000:
+        message = f"budget_tokens is {request.budget}: give 100 to 10,000,000"
+        raise InvalidArgument(message)
+    if request.mode is not None and request.mode not in MODES:
+        message = f"mode is {request.mode[:40]!r}: use one of {', '.join(MODES)}"
+        raise InvalidArgument(message)
+
+

@@ -1,0 +1,43 @@
+"""Deleting a page for good, with everything that was made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..base.errors import InvalidArgument
+from ..base.event import clean
+from ..base.log import Forgotten
+from ..residency import Residency
+from ..stores.contract import Commit
+from .core import Memory
+from .faulting import find_page
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The pages that were deleted: the one that was named, and those derived from it."""
+
+    page_ids: tuple[str, ...]
+
+
+async def forget(memory: Memory, seat: Residency, page_id: str, reason: str) -> Gone:
+    """Delete the content of a page, all its versions and levels, and of pages derived from it.
+
+    A tombstone stays in the log: when, why, on whose behalf.
+
+    Raises:
+        PageNotFound, PageForgotten: there is nothing to delete.
+        InvalidArgument: no reason was given.
+    """
+    if not reason.strip():
+        message = "reason is empty: say why the page is deleted; it is kept in the log"
+        raise InvalidArgument(message)
+    page = await find_page(memory, seat, page_id)
+    derived = await memory.store.derived_pages(seat.workspace, page.page_id)
+    gone = (page.page_id, *(other for other in derived if other != page.page_id))
+    operations = [
+        Forgotten(session=page.session, page_id=name, reason=clean(reason)[:500]) for name in gone
+    ]
+    await memory.apply(Commit(seat.workspace, memory.now(), "model", operations))
+    memory.drop(seat.workspace, gone)
+    return Gone(gone)

@@ -1,0 +1,72 @@
+"""From an admission to the log lines that record it."""
+
+from __future__ import annotations
+
+from ..base.log import Evicted, FaultedIn, Operation, PageAdded, Touched
+from ..base.page import Page
+from ..paging.resident import Mapped
+from ..paging.working_set import Admission
+from ..residency import Residency
+
+
+def placed(page: Page, level: int, tokens: int) -> Mapped:
+    """The page as it would stand in a working set; the set adds turn and recency."""
+    return Mapped(
+        page_id=page.page_id,
+        version=page.version,
+        level=level,
+        tokens=tokens,
+        page_type=page.page_type,
+        importance=page.importance,
+        touched=0,
+        turn=0,
+        role=page.role,
+    )
+
+
+def admit(seat: Residency, page: Mapped, reason: str) -> tuple[Admission, list[Operation]]:
+    """Map a page in the session's set, and say what to log."""
+    admission = seat.set.plan(page, faulted=reason != "recorded")
+    seat.set.commit(admission)
+    lines: list[Operation] = [
+        Evicted(session=seat.row.id, page_id=victim.page_id, cause=page.page_id)
+        for victim in admission.evicted
+    ]
+    if admission.page is not None:
+        lines.append(_line(seat, admission, admission.page, reason))
+    return admission, lines
+
+
+def _line(seat: Residency, admission: Admission, page: Mapped, reason: str) -> Operation:
+    if admission.touched:
+        return Touched(session=seat.row.id, page_id=page.page_id)
+    return FaultedIn(
+        session=seat.row.id,
+        page_id=page.page_id,
+        version=page.version,
+        level=page.level,
+        tokens=page.tokens,
+        reason=reason,
+        protected_until=page.protected_until,
+    )
+
+
+def page_of(added: PageAdded, page_id: str) -> Page:
+    """The page that was just added, as far as mapping needs it."""
+    return Page(
+        page_id=page_id,
+        page_type=added.page_type,
+        modality=added.modality,
+        session=str(added.session),
+        version=1,
+        content=0,
+        tokens=added.tokens,
+        size=added.size,
+        importance=added.importance,
+        source=added.source,
+        trust=added.trust,
+        recorded_at=0.0,
+        role=added.role,
+        name=added.name,
+        tool_name=added.tool_name,
+    )

@@ -1,0 +1,290 @@
+"""Writing a page: a new one, a new version, or a model's own words for a level of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..base.errors import InvalidArgument, PageNotFound, WriteConflict
+from ..base.event import KEY_LENGTH, canonical, clean, clean_value
+from ..base.log import Operation, PageAdded, Represented, SessionOpened, VersionAdded
+from ..base.page import PAGE_TYPES, PREFIXES, SOURCE_TRUST, Level, Page
+from ..paging.levels.reference import stub
+from ..paging.resident import Mapped
+from ..residency import Residency
+from ..stores.contract import Applied, Commit, Conflict
+from .core import Memory
+from .faulting import find_page
+from .mapping import admit, page_of, placed
+
+_ATTEMPTS = 8  # new plans for a page that others keep writing
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """What is to be written, and how. ``content`` is text or any JSON value."""
+
+    content: object
+    page_type: str = "claim"
+    hint: str | None = None
+    importance: float | None = None
+    derived_from: Sequence[str] = ()
+    page_id: str | None = None
+    represents: str | None = None
+    level: int | None = None
+    key: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where it is now. ``tokens`` counts what was written."""
+
+    page_id: str
+    version: int
+    tokens: int
+    duplicate: bool = False
+    evicted: tuple[str, ...] = ()
+    level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What every kind of writing needs: the bytes, their count, how far they can be trusted."""
+
+    contents: tuple[bytes, ...]
+    text: str
+    modality: str
+    tokens: int
+    trust: int
+    hint: int | None
+
+
+async def write(memory: Memory, seat: Residency, request: WriteRequest) -> Written:
+    """Keep the page durably and map it.
+
+    Raises:
+        InvalidArgument: with the argument, its value, the rule and what to do.
+        PageNotFound, PageForgotten: a page that the request names is not there.
+        WriteConflict: others kept writing the same page.
+    """
+    _check(request)
+    draft = await _draft(memory, seat, request)
+    if request.represents is not None:
+        return await _represent(memory, seat, request, draft)
+    if request.page_id is not None:
+        return await _version(memory, seat, request, draft)
+    return await _page(memory, seat, request, draft)
+
+
+def map_new(seat: Residency, pages: Sequence[tuple[Mapped, Mapped | None]]) -> tuple[str, ...]:
+    """Map pages that were just written, each at the level that fits; who was evicted for them.
+
+    Each comes as it is at level 0, and as a stub where that is smaller.
+    """
+    evicted: list[str] = []
+
+    def decide(seat: Residency) -> list[Operation]:
+        lines: list[Operation] = []
+        evicted.clear()
+        for full, small in pages:
+            fits = full.tokens <= seat.set.room()
+            admission, more = admit(seat, full if fits else (small or full), "recorded")
+            lines.extend(more)
+            evicted.extend(victim.page_id for victim in admission.evicted)
+        return lines
+
+    seat.decide(decide)
+    return tuple(evicted)
+
+
+def mapped_forms(
+    page: Page, text: str, hint: str | None, tokens_of_stub: int
+) -> tuple[Mapped, Mapped | None]:
+    """A new page as `map_new` wants it."""
+    full = placed(page, Level.FULL, page.tokens)
+    small = tokens_of_stub < page.tokens
+    return full, placed(page, Level.REFERENCE, tokens_of_stub) if small else None
+
+
+async def _draft(memory: Memory, seat: Residency, request: WriteRequest) -> _Draft:
+    text, modality = _text_of(request.content)
+    contents = [text.encode()]
+    if request.hint:
+        contents.append(clean(request.hint).encode())
+    tokenizer = await memory.tokenizer(seat.workspace)
+    return _Draft(
+        tuple(contents),
+        text,
+        modality,
+        tokenizer.count(text),
+        await _trust(memory, seat, request),
+        -2 if request.hint else None,
+    )
+
+
+async def _trust(memory: Memory, seat: Residency, request: WriteRequest) -> int:
+    """A model's word, or less where what it was derived from is worth less."""
+    sources = list(request.derived_from)
+    found = await memory.store.pages(seat.workspace, sources, seat.row.id) if sources else {}
+    missing = [source for source in sources if source not in found]
+    if missing:
+        raise PageNotFound(missing[0])
+    return min([SOURCE_TRUST["model"], *(page.trust for page in found.values())])
+
+
+async def _page(
+    memory: Memory, seat: Residency, request: WriteRequest, draft: _Draft
+) -> Written:
+    added = PageAdded(
+        session=seat.row.id,
+        page_id="+0",
+        page_type=request.page_type,
+        modality=draft.modality,
+        content=-1,
+        hint=draft.hint,
+        tokens=draft.tokens,
+        size=len(draft.contents[0]),
+        source="model",
+        trust=int(draft.trust),
+        importance=0.5 if request.importance is None else request.importance,
+        key=request.key,
+        name=request.name,
+        derived_from=tuple(request.derived_from),
+    )
+    commit = _commit(memory, seat, draft, [added], new=(PREFIXES[request.page_type],))
+    applied = await memory.apply(commit)
+    if applied.duplicates:
+        return await _first(memory, seat, applied.ids[0])
+    page = page_of(added, applied.ids[0])
+    return await _map(memory, seat, page, draft, applied, request)
+
+
+async def _version(
+    memory: Memory, seat: Residency, request: WriteRequest, draft: _Draft
+) -> Written:
+    for _ in range(_ATTEMPTS):
+        page = await find_page(memory, seat, str(request.page_id))
+        if request.key and await memory.store.page_of_key(
+            seat.workspace, seat.row.id, request.key
+        ):
+            return await _first(memory, seat, page.page_id)
+        added = VersionAdded(
+            session=seat.row.id,
+            page_id=page.page_id,
+            version=0,
+            parent=page.version,
+            modality=draft.modality,
+            content=-1,
+            hint=draft.hint if draft.hint is not None else page.hint,
+            tokens=draft.tokens,
+            size=len(draft.contents[0]),
+            source="model",
+            trust=int(draft.trust),
+            importance=page.importance if request.importance is None else request.importance,
+            key=request.key,
+            derived_from=tuple(request.derived_from),
+        )
+        heads = {(seat.row.id, page.page_id): page.version}
+        commit = _commit(memory, seat, draft, [added], heads=heads)
+        answer = await memory.store.apply(commit)
+        if not isinstance(answer, Conflict):
+            now = await find_page(memory, seat, page.page_id)
+            return await _map(memory, seat, now, draft, answer, request)
+    message = f"{request.page_id} is being written by others all the time. Read it and try again"
+    raise WriteConflict(message)
+
+
+async def _represent(
+    memory: Memory, seat: Residency, request: WriteRequest, draft: _Draft
+) -> Written:
+    page = await find_page(memory, seat, str(request.represents))
+    if draft.tokens >= page.tokens:
+        message = (
+            f"the text for level {request.level} has {draft.tokens} tokens, {page.page_id} itself "
+            f"has {page.tokens}: a level is smaller than the page. Shorten it"
+        )
+        raise InvalidArgument(message)
+    line = Represented(
+        session=seat.row.id,
+        page_id=page.page_id,
+        version=page.version,
+        level=int(request.level or 0),
+        origin="model",
+        content=-1,
+        tokens=draft.tokens,
+    )
+    await memory.apply(_commit(memory, seat, draft, [line]))
+    return Written(page.page_id, page.version, draft.tokens, level=request.level)
+
+
+async def _map(
+    memory: Memory,
+    seat: Residency,
+    page: Page,
+    draft: _Draft,
+    applied: Applied,
+    request: WriteRequest,
+) -> Written:
+    tokenizer = await memory.tokenizer(seat.workspace)
+    forms = mapped_forms(
+        page, draft.text, request.hint, tokenizer.count(stub(page, draft.text, request.hint))
+    )
+    async with seat.lock:
+        seat.saw(applied.sessions[seat.row.id])
+        evicted = map_new(seat, [forms])
+    return Written(page.page_id, page.version, draft.tokens, evicted=evicted)
+
+
+async def _first(memory: Memory, seat: Residency, page_id: str) -> Written:
+    page = await find_page(memory, seat, page_id)
+    return Written(page.page_id, page.version, page.tokens, duplicate=True)
+
+
+def _commit(
+    memory: Memory,
+    seat: Residency,
+    draft: _Draft,
+    operations: Sequence[Operation],
+    *,
+    new: Sequence[str] = (),
+    heads: Mapping[tuple[str, str], int] | None = None,
+) -> Commit:
+    return Commit(
+        seat.workspace,
+        memory.now(),
+        "model",
+        [SessionOpened(session=seat.row.id), *operations],
+        draft.contents,
+        new,
+        heads=heads or {},
+    )
+
+
+def _text_of(content: object) -> tuple[str, str]:
+    if isinstance(content, str):
+        return clean(content), "text"
+    value: Any = clean_value(content, "content")
+    return canonical(value), "structured"
+
+
+def _check(request: WriteRequest) -> None:
+    if request.content in ("", None):
+        message = "content is empty: write the text or JSON value that is to be kept"
+        raise InvalidArgument(message)
+    if request.page_type not in PAGE_TYPES:
+        message = f"page_type is {request.page_type[:40]!r}: use one of {', '.join(PAGE_TYPES)}"
+        raise InvalidArgument(message)
+    if request.importance is not None and not 0 <= request.importance <= 1:
+        message = f"importance is {request.importance}: give a number from 0 to 1"
+        raise InvalidArgument(message)
+    if request.key is not None and not 0 < len(request.key) <= KEY_LENGTH:
+        message = f"key has {len(request.key)} characters: use 1 to {KEY_LENGTH}"
+        raise InvalidArgument(message)
+    if (request.represents is None) != (request.level is None):
+        message = "represents and level go together: the page, and which of its levels this is"
+        raise InvalidArgument(message)
+    if request.level is not None and request.level not in (1, 2, 3):
+        message = f"level is {request.level}: a model may write level 1, 2 or 3 of a page"
+        raise InvalidArgument(message)

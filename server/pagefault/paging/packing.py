@@ -1,0 +1,161 @@
+"""From mapped pages to the blocks a model reads: VM:CONTEXT and VM:MANIFEST_JSON.
+
+Text is JSON-quoted and ``<`` is escaped, so that no content can close a block or open another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..base.page import Page
+
+Count = Callable[[str], int]
+
+AVAILABLE = 50  # pages a manifest lists beside the mapped ones
+_CUT_FROM = 50  # tokens that must be left for a page to be shown cut and not be left out
+
+_ROLES = {"user": "U", "assistant": "A", "tool": "T", "system": "Y"}
+_TYPES = {"summary": "S", "claim": "C", "procedure": "P", "index": "X"}
+_MODALITIES = {"image": "I", "audio": "D", "video": "V", "structured": "J"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A mapped page on its way into the context: its ``text`` at ``level``."""
+
+    page: Page
+    level: int
+    text: str
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The lines that fit, in order of display, who was cut, and who was left out."""
+
+    lines: tuple[str, ...]
+    shown: tuple[Line, ...]
+    cut: tuple[str, ...]
+    omitted: tuple[str, ...]
+
+
+def prefix(page: Page) -> str:
+    """One letter for who speaks or what it is; ``?`` when neither is known."""
+    if page.modality in _MODALITIES:
+        return _MODALITIES[page.modality]
+    return _TYPES.get(page.page_type) or _ROLES.get(page.role or "", "?")
+
+
+def context_line(line: Line) -> str:
+    """``U (msg_1): "text"``; structured values as JSON. Nothing in it can close a block."""
+    page = line.page
+    bare = page.modality == "structured" and line.level == 0
+    body = line.text if bare else json.dumps(line.text, ensure_ascii=False)
+    return f"{prefix(page)} ({page.page_id}): {_safe(body)}"
+
+
+def pack(lines: Sequence[Line], budget: int, count: Count, extra: Callable[[Line], int]) -> Packed:
+    """The most valuable lines that fit ``budget`` tokens. ``lines`` come most valuable first.
+
+    ``extra``: tokens that showing a page costs elsewhere, such as its entry in the manifest.
+    """
+    chosen: list[tuple[Line, str]] = []
+    cut: list[str] = []
+    omitted: list[str] = []
+    left = budget
+    for line in lines:
+        text = context_line(line)
+        room = left - extra(line)
+        cost = count(text + "\n")
+        if cost > room and not cut and room > _CUT_FROM and line.page.modality == "text":
+            text, cost = _shorten(line, room, count)
+            cut.append(line.page.page_id)
+        if cost > room:
+            omitted.append(line.page.page_id)
+            continue
+        left = room - cost
+        chosen.append((line, text))
+    chosen.sort(key=lambda pair: pair[0].page.position)  # as it happened: stable for caches
+    return Packed(
+        tuple(text for _, text in chosen),
+        tuple(line for line, _ in chosen),
+        tuple(cut),
+        tuple(omitted),
+    )
+
+
+def manifest_entry(line: Line, tokens: int) -> dict[str, object]:
+    """How the manifest speaks of a mapped page."""
+    return {
+        "page_id": line.page.page_id,
+        "modality": line.page.modality,
+        "level": line.level,
+        "tokens_est": tokens,
+        "importance": round(line.page.importance, 2),
+    }
+
+
+def available_entry(page: Page, hint: str, levels: Sequence[int]) -> dict[str, object]:
+    """How the manifest speaks of a page that could be faulted in."""
+    return {
+        "page_id": page.page_id,
+        "modality": page.modality,
+        "tier": "L2",
+        "levels": list(levels),
+        "hint": hint,
+    }
+
+
+def manifest_json(
+    session: str,
+    working_set: Sequence[Mapping[str, object]],
+    available: Sequence[Mapping[str, object]],
+    policies: Mapping[str, object],
+) -> str:
+    """The manifest as compact JSON in which no hint can close the block."""
+    manifest = {
+        "session_id": session,
+        "working_set": working_set,
+        "available_pages": available,
+        "policies": policies,
+    }
+    return _safe(json.dumps(manifest, ensure_ascii=False, separators=(",", ":")))
+
+
+def rank_available(pages: Iterable[Page], mapped: Iterable[str]) -> list[Page]:
+    """Pages worth offering, best first: what stands for much, then important, then recent."""
+    there = set(mapped)
+    unique = {page.page_id: page for page in pages if page.page_id not in there}
+    worth = {"claim": 2, "summary": 2, "procedure": 1, "index": 1}
+    return sorted(
+        unique.values(),
+        key=lambda page: (worth.get(page.page_type, 0), page.importance, page.position),
+        reverse=True,
+    )[:AVAILABLE]
+
+
+def block(name: str, body: str) -> str:
+    """A named block of the developer message."""
+    return f"<VM:{name}>\n{body}\n</VM:{name}>"
+
+
+def _safe(text: str) -> str:
+    return text.replace("<", "\\u003c")
+
+
+def _shorten(line: Line, room: int, count: Count) -> tuple[str, int]:
+    """The line with as much of its text as fits, ending in ``...``."""
+    low, high = 0, len(line.text)
+    best, cost = "", room + 1
+    while low <= high:
+        middle = (low + high) // 2
+        short = Line(line.page, line.level, line.text[:middle].rstrip() + "...")
+        text = context_line(short)
+        tokens = count(text + "\n")
+        if tokens <= room:
+            best, cost, low = text, tokens, middle + 1
+        else:
+            high = middle - 1
+    return best, cost

@@ -1,0 +1,35 @@
+"""A mapped page as the working set sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One mapped page. ``touched`` orders by last use, turns are the session's own numbers.
+
+    ``pinned_until`` None with ``pinned`` True is a pin for good.
+    """
+
+    page_id: str
+    version: int
+    level: int
+    tokens: int
+    page_type: str
+    importance: float
+    touched: int
+    turn: int
+    mapped_turn: int = 0
+    protected_until: int = 0
+    pinned: bool = False
+    pinned_until: int | None = None
+    role: str | None = None
+
+    def is_pinned(self, turn: int) -> bool:
+        """Whether the pin still holds in that turn."""
+        return self.pinned and (self.pinned_until is None or turn <= self.pinned_until)
+
+    def is_protected(self, turn: int) -> bool:
+        """Whether it was faulted in so lately that others yield first."""
+        return turn <= self.protected_until

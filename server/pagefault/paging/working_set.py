@@ -1,0 +1,195 @@
+"""The working set: the one place that counts mapped tokens and says who yields.
+
+`plan_*` methods decide and change nothing; `commit` and the small verbs below it carry a plan
+out. Invariant: the tokens of the mapped pages never exceed the budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from .eviction import Policy
+from .resident import Mapped
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What mapping a page takes. ``page`` None: it does not fit, and nobody yields for it."""
+
+    page: Mapped | None
+    evicted: tuple[Mapped, ...] = ()
+    remapped: bool = False  # it was mapped before, at another level or version
+    touched: bool = False  # it was mapped just so: only its recency changes
+
+
+class WorkingSet:
+    """The pages mapped for one session, at most ``budget`` tokens of them.
+
+    ``damping``: turns in which a page that was evicted and came back is protected;
+    ``protection``: turns in which any faulted page is.
+    """
+
+    def __init__(
+        self,
+        budget: int,
+        policy: Policy,
+        *,
+        protection: int = 2,
+        damping: int = 3,
+        pages: Iterable[Mapped] = (),
+        evicted: Iterable[tuple[str, int]] = (),
+    ) -> None:
+        self.budget = budget
+        self.policy = policy
+        self.protection = protection
+        self.damping = damping
+        self.turn = 0
+        self._pages = {page.page_id: page for page in pages}
+        self._evicted = dict(evicted)
+        self._used = sum(page.tokens for page in self._pages.values())
+        self._tick = max((page.touched for page in self._pages.values()), default=0)
+
+    @property
+    def used(self) -> int:
+        """Tokens of the mapped pages."""
+        return self._used
+
+    @property
+    def left(self) -> int:
+        """Tokens still free."""
+        return self.budget - self._used
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def __contains__(self, page_id: str) -> bool:
+        return page_id in self._pages
+
+    def get(self, page_id: str) -> Mapped | None:
+        """The mapped page, if it is mapped."""
+        return self._pages.get(page_id)
+
+    def pages(self) -> list[Mapped]:
+        """All mapped pages, least recently used first."""
+        return sorted(self._pages.values(), key=lambda page: page.touched)
+
+    def pinned_tokens(self) -> int:
+        """Tokens of the pages whose pin holds."""
+        return sum(p.tokens for p in self._pages.values() if p.is_pinned(self.turn))
+
+    def room(self) -> int:
+        """The largest page that could be mapped: the budget without the pins."""
+        return self.budget - self.pinned_tokens()
+
+    def plan(self, page: Mapped, *, faulted: bool = True) -> Admission:
+        """How ``page`` would be mapped: touched, remapped, or admitted at others' cost.
+
+        Others yield in this order: unprotected pages by the policy, then protected ones, the
+        longest protected first. Pinned pages never yield. No more are named than are needed.
+        """
+        known = self._pages.get(page.page_id)
+        same = known is not None and (known.version, known.level) == (page.version, page.level)
+        if same and known is not None:
+            return Admission(replace(known, touched=self._tick + 1, turn=self.turn), touched=True)
+        wanted = self._placed(page, known, faulted)
+        freed = known.tokens if known else 0
+        victims = self._victims(page.tokens - freed - self.left, page.page_id)
+        if victims is None:
+            return Admission(None)
+        return Admission(wanted, victims, remapped=known is not None)
+
+    def plan_fit(self) -> tuple[Mapped, ...]:
+        """Who yields so that the pages fit a budget that has become smaller."""
+        return self._victims(-self.left, None) or ()
+
+    def commit(self, admission: Admission) -> None:
+        """Carry an admission out."""
+        for page in admission.evicted:
+            self.evict(page.page_id)
+        if admission.page is not None:
+            self._put(admission.page)
+
+    def evict(self, page_id: str) -> bool:
+        """Unmap a page; False when it was not mapped."""
+        page = self._pages.pop(page_id, None)
+        if page is None:
+            return False
+        self._used -= page.tokens
+        self._evicted[page_id] = self.turn
+        return True
+
+    def forget(self, page_id: str) -> None:
+        """Drop every trace of a page."""
+        self.evict(page_id)
+        self._evicted.pop(page_id, None)
+
+    def pin(self, page_id: str, *, pinned: bool, until: int | None) -> None:
+        """Set or lift a mapped page's pin."""
+        page = self._pages[page_id]
+        self._pages[page_id] = replace(page, pinned=pinned, pinned_until=until)
+
+    def begin_turn(self, turn: int) -> None:
+        """Time passes: protection and timed pins run out, old evictions are no longer damped."""
+        self.turn = turn
+        self._evicted = {
+            page_id: when for page_id, when in self._evicted.items() if turn - when < self.damping
+        }
+
+    def _put(self, page: Mapped) -> None:
+        known = self._pages.get(page.page_id)
+        self._used += page.tokens - (known.tokens if known else 0)
+        self._tick = max(self._tick + 1, page.touched)
+        self._pages[page.page_id] = page
+        self._evicted.pop(page.page_id, None)
+
+    def _placed(self, page: Mapped, known: Mapped | None, faulted: bool) -> Mapped:
+        protected = self.turn + self.protection if faulted else page.protected_until
+        gone = self._evicted.get(page.page_id)
+        if faulted and gone is not None and self.turn - gone < self.damping:
+            protected = max(protected, self.turn + self.damping)
+        return replace(
+            page,
+            touched=self._tick + 1,
+            turn=self.turn,
+            mapped_turn=known.mapped_turn if known else self.turn,
+            protected_until=max(protected, known.protected_until if known else 0),
+            pinned=known.pinned if known else page.pinned,
+            pinned_until=known.pinned_until if known else page.pinned_until,
+        )
+
+    def _victims(self, needed: int, spared: str | None) -> tuple[Mapped, ...] | None:
+        """Who yields for ``needed`` tokens; None when even all who may would not do."""
+        if needed <= 0:
+            return ()
+        free = [
+            page
+            for page in self._pages.values()
+            if page.page_id != spared and not page.is_pinned(self.turn)
+        ]
+        if sum(page.tokens for page in free) < needed:
+            return None
+        chosen: list[Mapped] = []
+        for page in self._order(free):
+            if needed <= 0:
+                break
+            chosen.append(page)
+            needed -= page.tokens
+        return _no_more_than_needed(chosen, -needed)
+
+    def _order(self, free: list[Mapped]) -> list[Mapped]:
+        protected = [page for page in free if page.is_protected(self.turn)]
+        open_to_all = [page for page in free if not page.is_protected(self.turn)]
+        protected.sort(key=lambda page: (page.mapped_turn, page.touched))
+        return [*self.policy(open_to_all), *protected]
+
+
+def _no_more_than_needed(chosen: list[Mapped], spare: int) -> tuple[Mapped, ...]:
+    """Give back, last first, whoever turned out not to be needed for the ``spare`` tokens."""
+    kept: list[Mapped] = []
+    for page in reversed(chosen):
+        if page.tokens <= spare:
+            spare -= page.tokens
+        else:
+            kept.append(page)
+    return tuple(reversed(kept))

@@ -1,0 +1,1 @@
+"""Where everything lies: one contract, and the stores that keep it."""

@@ -1,0 +1,295 @@
+"""What a store promises. `tests/contract` holds every store to it.
+
+One write: ``apply``. A commit is a list of operations, the contents they name, the ids it wants,
+and the revisions it was planned on. It happens whole or not at all. When a revision is no longer
+the store's, nothing happens and the answer is a `Conflict`: read again, plan again.
+
+A durable commit is answered when it is safe; a derived one (`Commit.durable` False) may wait up
+to 50 ms for company, is never synced by itself, and a crash may lose the last of them but never
+change their order. Numbers of ids are dense per prefix and never handed out twice.
+
+Every method raises `StoreError` kinds only, for what the disk or the server did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ..base.log import LogLine, Operation
+from ..base.page import Page, Version
+from ..index.fulltext import Hit, Search
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One lasting memory of one principal. ``key`` and ``owner`` are the store's own numbers."""
+
+    key: int
+    owner: int
+    id: str
+    name: str
+    principal: str
+    tokenizer: str
+    fingerprint: str | None = None
+    created_at: float = 0.0
+    renamed_from: str | None = None  # the name that was asked for, when it was taken
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session's row: settings, counters, and the revision of its residency."""
+
+    id: str
+    revision: int
+    created_at: float
+    active_at: float
+    title: str | None = None
+    parent: str | None = None
+    model: str | None = None
+    budget: int | None = None
+    mode: str | None = None
+    turn: int = 0
+    turn_cause: str = "start"
+    segment: int = 1
+    faults: int = 0
+    fault_tokens: int = 0
+    messages: int = 0
+    user_messages: int = 0
+    ai_messages: int = 0
+    tool_calls: int = 0
+    tokens: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_faults: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """A page's place in one session. ``level`` None: evicted, and remembered for damping."""
+
+    page_id: str
+    version: int
+    level: int | None
+    tokens: int
+    touched: int  # log position of the last use: the order of recency
+    turn: int  # turn of the last use, or of the eviction
+    mapped_turn: int
+    protected_until: int
+    pinned: bool
+    pinned_until: int | None
+    page_type: str
+    importance: float
+    content: int
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What is to happen, whole or not at all.
+
+    ``new``: the prefixes of the ids wanted, ``+0`` the first. ``contents``: the bytes that the
+    operations name as -1, -2, …. ``expects``: session handle to the revision planned on.
+    ``heads``: (session, page id) to the version that was its head.
+    """
+
+    workspace: Workspace
+    at: float
+    actor: str
+    operations: Sequence[Operation]
+    contents: Sequence[bytes] = ()
+    new: Sequence[str] = ()
+    expects: Mapping[str, int] = field(default_factory=dict)
+    heads: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    durable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What happened: the ids in the order wanted, which of them (by index) a key had already
+    got, the versions that were numbered, the contents' ids, the sessions as they are now."""
+
+    ids: tuple[str, ...]
+    contents: tuple[int, ...]
+    duplicates: frozenset[int]
+    versions: Mapping[str, int]
+    position: int
+    sessions: Mapping[str, Session]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Nothing happened: ``subject`` has changed since the commit was planned."""
+
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRequest:
+    """Which workspace is wanted: by ``id``, else by ``fingerprint``, else the one named.
+
+    ``tokenizer`` and ``at`` (Unix seconds) are used when it is made.
+    """
+
+    principal: str
+    tokenizer: str
+    at: float
+    id: str | None = None
+    name: str = "default"
+    fingerprint: str | None = None
+    create: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hits, best first. ``sessions``: the handles behind the hits' session numbers;
+    ``backlog``: log positions that a rebuilding index does not know yet."""
+
+    hits: Sequence[Hit]
+    sessions: Mapping[int, str]
+    backlog: int = 0
+
+
+class Store(Protocol):
+    """See the module's docstring for the promises that bind every method."""
+
+    async def open_workspace(self, wanted: WorkspaceRequest) -> Workspace:
+        """The workspace asked for, made when it is new.
+
+        Raises:
+            WorkspaceNotFound: ``create`` is False and there is none.
+        """
+        ...
+
+    async def workspaces(self, principal: str) -> list[Workspace]:
+        """All of a principal's workspaces, oldest first."""
+        ...
+
+    async def apply(self, commit: Commit) -> Applied | Conflict:
+        """Let the commit happen whole, or not at all."""
+        ...
+
+    async def session(self, workspace: Workspace, session: str) -> Session | None:
+        """A session's row as last committed."""
+        ...
+
+    async def workspace_of(self, principal: str, session: str) -> Workspace | None:
+        """The principal's workspace that has a session with this handle; the oldest of several."""
+        ...
+
+    async def sessions(self, workspace: Workspace, limit: int) -> list[Session]:
+        """The latest sessions of the workspace, last active first."""
+        ...
+
+    async def residents(self, workspace: Workspace, session: str) -> list[Resident]:
+        """The session's mapped pages, and those evicted lately, least recently used first."""
+        ...
+
+    async def page(self, workspace: Workspace, page_id: str, session: str) -> Page | None:
+        """The page at the session's head: its own, else its forks', else the page's home.
+
+        Raises:
+            PageForgotten: the page was deleted for good.
+        """
+        ...
+
+    async def pages(
+        self, workspace: Workspace, page_ids: Sequence[str], session: str
+    ) -> dict[str, Page]:
+        """Those of the pages that exist, each at the session's head."""
+        ...
+
+    async def recent_pages(
+        self, workspace: Workspace, session: str, limit: int
+    ) -> list[Page]:
+        """The best candidates of a manifest: the session's claims, summaries and latest pages."""
+        ...
+
+    async def page_of_key(self, workspace: Workspace, session: str, key: str) -> str | None:
+        """The page that was written under an idempotency key of the session."""
+        ...
+
+    async def content(self, workspace: Workspace, content: int) -> bytes:
+        """The bytes of a content id.
+
+        Raises:
+            StoreDamaged: they are not the bytes that were written.
+        """
+        ...
+
+    async def contents(
+        self, workspace: Workspace, after: int, limit: int
+    ) -> list[tuple[int, bytes]]:
+        """Contents with ids above ``after``, ascending: what an export reads."""
+        ...
+
+    async def versions(self, workspace: Workspace, page_id: str) -> list[Version]:
+        """All versions of a page, oldest first."""
+        ...
+
+    async def representations(
+        self, workspace: Workspace, page_id: str, version: int
+    ) -> dict[int, tuple[str, int, int]]:
+        """Level to (origin, content id, tokens) of what is kept beside level 0."""
+        ...
+
+    async def events(
+        self, workspace: Workspace, session: str, after: int, limit: int
+    ) -> list[LogLine]:
+        """The session's recorded events with a position above ``after``, in order."""
+        ...
+
+    async def log(
+        self, workspace: Workspace, after: int, limit: int, page_id: str | None = None,
+        session: str | None = None,
+    ) -> list[LogLine]:
+        """Log lines with a position above ``after``, in order, of a page or session if named."""
+        ...
+
+    async def derived_pages(self, workspace: Workspace, page_id: str) -> list[str]:
+        """Pages that name this one in ``derived_from``, at any depth."""
+        ...
+
+    async def ids_like(
+        self, workspace: Workspace, what: str, prefix: str, limit: int
+    ) -> list[str]:
+        """Page ids or session handles (``what`` "page" or "session") that begin with prefix."""
+        ...
+
+    async def search(self, workspace: Workspace, session: str, search: Search) -> Found:
+        """Ranked hits over everything acknowledged before the call, as ``session`` sees it.
+
+        The store fills in its own numbers for the workspace and the session.
+        """
+        ...
+
+    async def replay(
+        self,
+        workspace: Workspace,
+        contents: Sequence[tuple[int, bytes]],
+        lines: Sequence[LogLine],
+    ) -> None:
+        """Append exported contents and lines, with their own numbers, to a workspace's log.
+
+        Raises:
+            InvalidArgument: the positions do not continue the workspace's log.
+        """
+        ...
+
+    async def totals(self, workspace: Workspace) -> Mapping[str, int]:
+        """Counts for people: sessions, pages, contents, log lines, bytes."""
+        ...
+
+    def seen(self) -> int:
+        """A number that changes when anybody has committed anything."""
+        ...
+
+    async def backup(self, target: Path) -> None:
+        """A consistent copy while others write."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is queued, and let go of the file or the connection."""
+        ...

@@ -1,0 +1,244 @@
+"""One commit inside an open transaction: check what it was planned on, number it, fold it.
+
+Everything is checked before the first write that cannot be taken back by the caller's savepoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import apsw
+
+from ...base.log import EventAdded, LogLine, Operation, PageAdded, SessionOpened, TurnBegan, VersionAdded
+from ..codec import keep
+from ..contract import Applied, Commit, Conflict, Session
+from .projection import Projection, SessionRow, content_key
+
+_ID_FIELDS = ("event_id", "page_id")
+_CONTENT_FIELDS = ("content", "hint", "payload")
+
+
+def apply(db: apsw.Connection, commit: Commit) -> Applied | Conflict:
+    """Write the commit's lines and contents; a `Conflict` has written nothing.
+
+    Raises:
+        LookupError: an operation names a session that no operation opened.
+    """
+    projection = Projection(db, commit.workspace.key, commit.workspace.owner)
+    conflict = _conflict(db, commit, projection)
+    if conflict is not None:
+        return conflict
+    draft = _Draft(db, commit, projection)
+    for operation in commit.operations:
+        draft.add(operation)
+    return draft.finish()
+
+
+def _conflict(db: apsw.Connection, commit: Commit, projection: Projection) -> Conflict | None:
+    for handle, revision in commit.expects.items():
+        row = projection.session(handle)
+        if (row.revision if row else 0) != revision:
+            return Conflict(handle)
+    for (handle, page_id), version in commit.heads.items():
+        if head(db, commit.workspace.key, page_id, handle) != version:
+            return Conflict(page_id)
+    return None
+
+
+def head(db: apsw.Connection, workspace: int, page_id: str, session: str) -> int | None:
+    """The version of a page that a session reads: its own latest, else the home branch's."""
+    row = db.execute(
+        "SELECT coalesce("
+        " (SELECT max(version) FROM version WHERE ws=?1 AND page=?2 AND branch="
+        "   (SELECT key FROM session WHERE ws=?1 AND id=?3)),"
+        " (SELECT max(version) FROM version v WHERE ws=?1 AND page=?2 AND branch="
+        "   (SELECT home FROM page WHERE ws=?1 AND id=?2)))",
+        (workspace, page_id, session),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+class _Draft:
+    """Puts real numbers where the commit has placeholders, and folds line by line."""
+
+    def __init__(self, db: apsw.Connection, commit: Commit, projection: Projection) -> None:
+        self.db = db
+        self.commit = commit
+        self.projection = projection
+        self.ids: dict[int, str] = {}
+        self.contents: dict[int, int] = {}
+        self.duplicates: set[int] = set()
+        self.versions: dict[str, int] = {}
+        self.position, self.content = only_row(
+            db, "SELECT position, content FROM workspace WHERE key=?", commit.workspace.key
+        )
+
+    def add(self, operation: Operation) -> None:
+        """Fold one operation, unless it repeats what was written before."""
+        if self._repeats(operation):
+            return
+        operation = self._resolved(operation)
+        row = self.projection.session(operation.session) if operation.session else None
+        self.position += 1
+        line = LogLine(
+            self.position,
+            self.commit.at,
+            self.commit.actor,
+            row.segment if row else 1,
+            _turn(operation, row),
+            operation,
+        )
+        self.projection.fold(line)
+
+    def finish(self) -> Applied:
+        """Write the counters back and say what came of the placeholders."""
+        self.projection.finish()
+        self.db.execute(
+            "UPDATE workspace SET position=?, content=?, indexable=max(indexable,?) WHERE key=?",
+            (
+                self.position,
+                self.content,
+                self.projection.indexable,
+                self.commit.workspace.key,
+            ),
+        )
+        return Applied(
+            tuple(self.ids.get(i, "") for i in range(len(self.commit.new))),
+            tuple(self.contents.get(i, 0) for i in range(len(self.commit.contents))),
+            frozenset(self.duplicates),
+            self.versions,
+            self.position,
+            {handle: session_of(row) for handle, row in self.projection.sessions.items()},
+        )
+
+    def _repeats(self, operation: Operation) -> bool:
+        if isinstance(operation, SessionOpened):
+            return self.projection.session(str(operation.session)) is not None
+        key = getattr(operation, "key", None)
+        follows = isinstance(operation, PageAdded) and operation.event_id is not None
+        if key is not None and not follows:
+            return self._written_before(operation, key)
+        page_id = getattr(operation, "page_id", None)
+        return isinstance(page_id, str) and _slot(page_id) in self.duplicates
+
+    def _written_before(self, operation: Operation, key: str) -> bool:
+        row = self.projection.known(operation.session)
+        first = self.db.execute(
+            "SELECT event_id, page FROM written WHERE ses=? AND key=?", (row.key, key)
+        ).fetchone()
+        if first is None:
+            return False
+        for name, value in zip(_ID_FIELDS, first, strict=True):
+            slot = _slot(getattr(operation, name, None))
+            if slot is not None:
+                self.ids[slot] = value or ""
+                self.duplicates.add(slot)
+        return True
+
+    def _resolved(self, operation: Operation) -> Operation:
+        changes: dict[str, Any] = {}
+        for name in _ID_FIELDS:
+            slot = _slot(getattr(operation, name, None))
+            if slot is not None:
+                changes[name] = self._id(slot)
+        for name in _CONTENT_FIELDS:
+            value = getattr(operation, name, None)
+            if isinstance(value, int) and value < 0:
+                changes[name] = self._content(-1 - value)
+        if isinstance(operation, VersionAdded) and operation.version == 0:
+            changes["version"] = self._next_version(operation.page_id)
+        return replace(operation, **changes) if changes else operation
+
+    def _next_version(self, page_id: str) -> int:
+        (latest,) = only_row(
+            self.db,
+            "SELECT coalesce(max(version),0) FROM version WHERE ws=? AND page=?",
+            self.commit.workspace.key,
+            page_id,
+        )
+        self.versions[page_id] = latest + 1
+        return self.versions[page_id]
+
+    def _id(self, slot: int) -> str:
+        if slot not in self.ids:
+            prefix = self.commit.new[slot]
+            (number,) = only_row(
+                self.db,
+                "INSERT INTO counter VALUES(?,?,1) "
+                "ON CONFLICT DO UPDATE SET last=last+1 RETURNING last",
+                self.commit.workspace.key,
+                prefix,
+            )
+            self.ids[slot] = f"{prefix}_{number}"
+        return self.ids[slot]
+
+    def _content(self, index: int) -> int:
+        if index not in self.contents:
+            self.content += 1
+            kept = keep(self.commit.contents[index])
+            self.db.execute(
+                "INSERT INTO content VALUES(?,?,?,?)",
+                (
+                    content_key(self.commit.workspace.key, self.content),
+                    kept.codec,
+                    kept.checksum,
+                    kept.data,
+                ),
+            )
+            self.contents[index] = self.content
+        return self.contents[index]
+
+
+def only_row(db: apsw.Connection, sql: str, *bindings: int | str) -> tuple[Any, ...]:
+    """The row of a query that always has one.
+
+    Raises:
+        LookupError: it has none, so the file is not what the schema says.
+    """
+    row = db.execute(sql, bindings).fetchone()
+    if row is None:
+        message = f"no row for {sql[:60]}"
+        raise LookupError(message)
+    return row
+
+
+def _slot(value: object) -> int | None:
+    return int(value[1:]) if isinstance(value, str) and value.startswith("+") else None
+
+
+def _turn(operation: Operation, row: SessionRow | None) -> int:
+    if row is None:
+        return 0
+    begins = isinstance(operation, TurnBegan) or (
+        isinstance(operation, EventAdded) and operation.begins_turn
+    )
+    return row.turn + begins
+
+
+def session_of(row: SessionRow) -> Session:
+    """The row as callers see it."""
+    return Session(
+        id=row.id,
+        revision=row.revision,
+        created_at=row.created_at,
+        active_at=row.active_at,
+        title=row.title,
+        parent=row.parent,
+        model=row.model,
+        budget=row.budget,
+        mode=row.mode,
+        turn=row.turn,
+        turn_cause=row.turn_cause,
+        segment=row.segment,
+        faults=row.faults,
+        fault_tokens=row.fault_tokens,
+        messages=row.messages,
+        user_messages=row.user_messages,
+        ai_messages=row.ai_messages,
+        tool_calls=row.tool_calls,
+        tokens=row.tokens,
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        total_faults=row.total_faults,
+    )

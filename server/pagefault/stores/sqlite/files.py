@@ -1,0 +1,158 @@
+"""Opening the file: connections, their settings, and what to do when it may only be read."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import apsw
+
+from ...base.portable import owner_only
+from ..lock import FileLock
+from . import schema
+
+_WAL_LIMIT = 16 * 2**20  # bytes the write-ahead log is cut back to when it starts anew
+_BUSY_MS = 2_000  # for programs that do not know the file lock
+_MAPPED = 256 * 2**20  # bytes of the file read through memory
+
+
+class MemoryFile:
+    """``:memory:``: one connection for everything, one user of it at a time."""
+
+    path = ":memory:"
+
+    def __init__(self) -> None:
+        self.gate: AbstractContextManager[object] = threading.RLock()
+        self.turn = self.gate
+        self._db = apsw.Connection(":memory:")
+        _settle(self._db)
+        schema.migrate(self._db, self.path)
+
+    def writing(self) -> apsw.Connection:
+        """The connection."""
+        return self._db
+
+    def reading(self) -> apsw.Connection:
+        """The same connection: it is the only one that sees this memory."""
+        return self._db
+
+    def holder(self) -> str:
+        """Nobody else can hold it."""
+        return "this process"
+
+    def close(self) -> None:
+        """Let the memory go."""
+        self._db.close()
+
+
+class DiskFile:
+    """A SQLite file in WAL mode with a file lock beside it.
+
+    Raises:
+        apsw.Error, OSError, StoreError: when it cannot be opened; nothing was renamed or deleted.
+    """
+
+    gate: AbstractContextManager[object] = nullcontext()
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self._file = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.turn = FileLock(path.with_name(path.name + ".lock"))
+        self.holder = self.turn.holder
+        with self.turn:
+            new = not path.exists()
+            with apsw.Connection(self.path) as db:
+                pass
+            self._prepare(db)
+            db.close()
+        if new:
+            owner_only(path)
+
+    def _prepare(self, db: apsw.Connection) -> None:
+        schema.check(db, len(schema.MIGRATIONS), self.path)
+        _settle(db)
+        schema.migrate(db, self.path)
+
+    def writing(self) -> apsw.Connection:
+        """A new connection for the writer thread."""
+        db = apsw.Connection(self.path)
+        _settle(db)
+        return db
+
+    def reading(self) -> apsw.Connection:
+        """A new connection that cannot write."""
+        db = apsw.Connection(self.path)
+        _settle(db)
+        db.execute("PRAGMA query_only=1")
+        return db
+
+    def close(self) -> None:
+        """Let go of the lock file."""
+        self.turn.close()
+
+
+class FrozenFile:
+    """A file whose folder may not be written: it is read as it is, and cannot change.
+
+    Raises:
+        apsw.Error, StoreError: when it cannot be read either.
+    """
+
+    gate: AbstractContextManager[object] = nullcontext()
+    turn: AbstractContextManager[object] = nullcontext()
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        db = self.reading()
+        schema.check(db, len(schema.MIGRATIONS), self.path)
+        db.close()
+
+    def writing(self) -> apsw.Connection:
+        """A connection on which every write is refused."""
+        return self.reading()
+
+    def reading(self) -> apsw.Connection:
+        """Reads without the side files that WAL mode would want to make."""
+        uri = Path(self.path).resolve().as_uri() + "?immutable=1"
+        return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+    def holder(self) -> str:
+        """Nobody writes it."""
+        return "nobody"
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+DataFile = MemoryFile | DiskFile | FrozenFile
+
+
+def open_file(path: Path | None) -> DataFile:
+    """The file at ``path``, or memory for None; read-only when only that is possible.
+
+    Raises:
+        apsw.Error, OSError, StoreError: when it cannot be opened at all.
+    """
+    if path is None:
+        return MemoryFile()
+    try:
+        return DiskFile(path)
+    except (apsw.ReadOnlyError, apsw.CantOpenError, PermissionError, OSError):
+        if not path.is_file():
+            raise
+        return FrozenFile(path)
+
+
+def _settle(db: apsw.Connection) -> None:
+    db.set_busy_timeout(_BUSY_MS)
+    for setting in (
+        "journal_mode=WAL",
+        f"journal_size_limit={_WAL_LIMIT}",
+        "secure_delete=ON",
+        "temp_store=MEMORY",
+        f"mmap_size={_MAPPED}",
+        "cache_size=-16384",
+    ):
+        db.execute(f"PRAGMA {setting}")

@@ -1,0 +1,417 @@
+"""From a log line to the rows that follow from it.
+
+The same functions serve a live commit and a replayed log: they read nothing but the line and the
+tables, and decide nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import apsw
+
+from ...base.log import (
+    Demoted,
+    EventAdded,
+    Evicted,
+    Faulted,
+    FaultedIn,
+    Forgotten,
+    LogLine,
+    PageAdded,
+    Pinned,
+    Represented,
+    SessionChanged,
+    SessionOpened,
+    Touched,
+    TurnBegan,
+    VersionAdded,
+    data_of,
+)
+from ...index import fulltext
+from ..codec import Kept, restore
+
+
+@dataclass(slots=True)
+class SessionRow:
+    """A session while a commit is folded into it; written back once at the commit's end."""
+
+    key: int
+    ws: int
+    id: str
+    revision: int
+    created_at: float
+    active_at: float
+    title: str | None
+    parent: str | None
+    forked_at: int | None
+    model: str | None
+    budget: int | None
+    mode: str | None
+    turn: int
+    turn_cause: str
+    segment: int
+    faults: int
+    fault_tokens: int
+    messages: int
+    user_messages: int
+    ai_messages: int
+    tool_calls: int
+    tokens: int
+    prompt_tokens: int
+    completion_tokens: int
+    total_faults: int
+
+
+COLUMNS = tuple(f.name for f in fields(SessionRow))
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM session"
+_UPDATE = f"UPDATE session SET {', '.join(f'{c}=?' for c in COLUMNS[3:])} WHERE key=?"
+
+
+def content_key(workspace: int, content: int) -> int:
+    """The row of a content, or of a log line: the workspace in the upper bits."""
+    return workspace << 40 | content
+
+
+class Projection:
+    """Folds lines of one workspace into its tables, inside the caller's transaction."""
+
+    def __init__(self, db: apsw.Connection, workspace: int, owner: int) -> None:
+        self.db = db
+        self.workspace = workspace
+        self.owner = owner
+        self.sessions: dict[str, SessionRow] = {}
+        self.indexable = 0
+        self.forgot = False
+
+    def session(self, handle: str) -> SessionRow | None:
+        """The session's row, read once."""
+        if handle not in self.sessions:
+            row = self.db.execute(
+                f"{_SELECT} WHERE ws=? AND id=?", (self.workspace, handle)
+            ).fetchone()
+            if row is None:
+                return None
+            self.sessions[handle] = SessionRow(*row)
+        return self.sessions[handle]
+
+    def known(self, handle: str | None) -> SessionRow:
+        """The row of a session that a line names.
+
+        Raises:
+            LookupError: the log names a session before it opens it.
+        """
+        row = self.session(handle) if handle is not None else None
+        if row is None:
+            message = f"no session {handle!r}"
+            raise LookupError(message)
+        return row
+
+    def fold(self, line: LogLine) -> None:
+        """Write the line and what follows from it."""
+        operation = line.operation
+        handler = _HANDLERS[type(operation)]
+        handler(self, line, operation)
+        row = self.session(operation.session) if operation.session else None
+        if row is not None:
+            row.active_at = line.at
+        self.db.execute(
+            "INSERT INTO log VALUES(?,?,?,?,?,?,?,?,?)",
+            (
+                content_key(self.workspace, line.position),
+                line.at,
+                line.actor,
+                operation.kind,
+                row.key if row else None,
+                line.segment,
+                line.turn,
+                getattr(operation, "page_id", None),
+                json.dumps(data_of(operation), ensure_ascii=False, separators=(",", ":")),
+            ),
+        )
+
+    def finish(self) -> None:
+        """Write the sessions back."""
+        for row in self.sessions.values():
+            values = [getattr(row, column) for column in COLUMNS[3:]]
+            self.db.execute(_UPDATE, (*values, row.key))
+
+    # One function a kind of line, in the order of base/log.py.
+
+    def _session(self, line: LogLine, opened: SessionOpened) -> None:
+        self.db.execute(
+            "INSERT INTO session(ws,id,created_at,active_at,title,parent,forked_at,model,budget,"
+            "mode) VALUES(?,?,?,?,?,?,?,?,?,?)",
+            (
+                self.workspace,
+                opened.session,
+                line.at,
+                line.at,
+                opened.title,
+                opened.parent,
+                opened.forked_at,
+                opened.model,
+                opened.budget,
+                opened.mode,
+            ),
+        )
+
+    def _session_changed(self, _: LogLine, changed: SessionChanged) -> None:
+        row = self.known(changed.session)
+        for name in ("title", "model", "budget", "mode"):
+            value = getattr(changed, name)
+            if value is not None:
+                setattr(row, name, value)
+        row.revision += 1
+
+    def _event(self, line: LogLine, event: EventAdded) -> None:
+        row = self.known(event.session)
+        if event.begins_turn:
+            _begin_turn(row, line.turn, "message")
+        if event.role == "tool":
+            row.tool_calls += 1
+        else:
+            row.messages += 1
+        row.user_messages += event.role == "user"
+        row.ai_messages += event.role == "assistant"
+        _count_tokens(row, event)
+        if event.key is not None:
+            self._remember_key(row, event.key, event.event_id, event.page_id)
+
+    def _page(self, line: LogLine, page: PageAdded) -> None:
+        row = self.known(page.session)
+        self.db.execute(
+            "INSERT INTO page(ws,id,home,page_type,role,name,event_id,tool_name,"
+            "created_at,recorded_at,position) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                self.workspace,
+                page.page_id,
+                row.key,
+                page.page_type,
+                page.role,
+                page.name,
+                page.event_id,
+                page.tool_name,
+                page.created_at,
+                line.at,
+                line.position,
+            ),
+        )
+        self._write_version(line, row, page, 1, None)
+        if page.key is not None and page.event_id is None:
+            self._remember_key(row, page.key, None, page.page_id)
+
+    def _version(self, line: LogLine, version: VersionAdded) -> None:
+        row = self.known(version.session)
+        self._write_version(line, row, version, version.version, version.parent)
+        if version.key is not None:
+            self._remember_key(row, version.key, None, version.page_id)
+
+    def _represent(self, _: LogLine, made: Represented) -> None:
+        self.db.execute(
+            "INSERT OR REPLACE INTO representation VALUES(?,?,?,?,?,?,?)",
+            (
+                self.workspace,
+                made.page_id,
+                made.version,
+                made.level,
+                made.origin,
+                made.content,
+                made.tokens,
+            ),
+        )
+
+    def _pin(self, _: LogLine, pin: Pinned) -> None:
+        row = self.known(pin.session)
+        row.revision += 1
+        if pin.pinned:
+            self.db.execute(
+                "INSERT OR REPLACE INTO pin VALUES(?,?,?)", (row.key, pin.page_id, pin.until_turn)
+            )
+        else:
+            self.db.execute("DELETE FROM pin WHERE ses=? AND page=?", (row.key, pin.page_id))
+
+    def _forget(self, line: LogLine, forgotten: Forgotten) -> None:
+        self.forgot = True
+        page_id = forgotten.page_id
+        fulltext.remove(self.db, self.owner, self.workspace, page_id, self.text)
+        for content in self._contents_of(page_id):
+            self.db.execute(
+                "DELETE FROM content WHERE key=?", (content_key(self.workspace, content),)
+            )
+        self.db.execute(
+            "UPDATE page SET forgotten=?, name=NULL WHERE ws=? AND id=?",
+            (line.position, self.workspace, page_id),
+        )
+        self.db.execute(
+            "DELETE FROM representation WHERE ws=? AND page=?", (self.workspace, page_id)
+        )
+        for handle in self._sessions_mapping(page_id):
+            row = self.known(handle)
+            row.revision += 1
+            self.db.execute("DELETE FROM resident WHERE ses=? AND page=?", (row.key, page_id))
+            self.db.execute("DELETE FROM pin WHERE ses=? AND page=?", (row.key, page_id))
+
+    def _turn(self, line: LogLine, turn: TurnBegan) -> None:
+        row = self.known(turn.session)
+        _begin_turn(row, line.turn, turn.cause)
+        row.revision += 1
+
+    def _fault(self, _: LogLine, fault: Faulted) -> None:
+        row = self.known(fault.session)
+        row.faults += not fault.more
+        row.total_faults += not fault.more
+        row.fault_tokens += fault.tokens
+
+    def _fault_in(self, line: LogLine, fault: FaultedIn) -> None:
+        row = self.known(fault.session)
+        row.revision += 1
+        self.db.execute(
+            "INSERT OR REPLACE INTO resident SELECT ?,id,?,?,?,?,?,?,? FROM page"
+            " WHERE ws=? AND id=? AND forgotten IS NULL",
+            (
+                row.key,
+                fault.version,
+                fault.level,
+                fault.tokens,
+                line.position,
+                line.turn,
+                line.turn,
+                fault.protected_until,
+                self.workspace,
+                fault.page_id,
+            ),
+        )
+
+    def _demote(self, line: LogLine, demoted: Demoted) -> None:
+        row = self.known(demoted.session)
+        row.revision += 1
+        self.db.execute(
+            "UPDATE resident SET level=?, tokens=?, touched=?, turn=? WHERE ses=? AND page=?",
+            (demoted.level, demoted.tokens, line.position, line.turn, row.key, demoted.page_id),
+        )
+
+    def _evict(self, line: LogLine, evicted: Evicted) -> None:
+        row = self.known(evicted.session)
+        row.revision += 1
+        self.db.execute(
+            "UPDATE resident SET level=NULL, tokens=0, turn=? WHERE ses=? AND page=?",
+            (line.turn, row.key, evicted.page_id),
+        )
+
+    def _touch(self, line: LogLine, touched: Touched) -> None:
+        row = self.known(touched.session)
+        row.revision += 1
+        self.db.execute(
+            "UPDATE resident SET touched=?, turn=? WHERE ses=? AND page=? AND level IS NOT NULL",
+            (line.position, line.turn, row.key, touched.page_id),
+        )
+
+    # What several kinds share.
+
+    def text(self, content: int) -> str:
+        """The text of a content id, empty when it is gone."""
+        row = self.db.execute(
+            "SELECT codec,checksum,data FROM content WHERE key=?",
+            (content_key(self.workspace, content),),
+        ).fetchone()
+        return restore(Kept(*row), f"content {content}").decode() if row else ""
+
+    def _write_version(
+        self,
+        line: LogLine,
+        row: SessionRow,
+        made: PageAdded | VersionAdded,
+        version: int,
+        parent: int | None,
+    ) -> None:
+        self.db.execute(
+            "INSERT INTO version VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                self.workspace,
+                made.page_id,
+                version,
+                row.key,
+                parent,
+                made.modality,
+                made.content,
+                made.hint,
+                made.tokens,
+                made.size,
+                made.source,
+                made.trust,
+                made.importance,
+                json.dumps(made.derived_from),
+                line.at,
+                line.position,
+            ),
+        )
+        for source in made.derived_from:
+            self.db.execute(
+                "INSERT OR IGNORE INTO derivation VALUES(?,?,?)",
+                (self.workspace, source, made.page_id),
+            )
+        self.indexable = line.position
+
+    def _remember_key(
+        self, row: SessionRow, key: str, event_id: str | None, page_id: str | None
+    ) -> None:
+        self.db.execute("INSERT INTO written VALUES(?,?,?,?)", (row.key, key, event_id, page_id))
+
+    def _contents_of(self, page_id: str) -> set[int]:
+        found = self.db.execute(
+            "SELECT content FROM version WHERE ws=?1 AND page=?2 UNION "
+            "SELECT hint FROM version WHERE ws=?1 AND page=?2 UNION "
+            "SELECT content FROM representation WHERE ws=?1 AND page=?2 UNION "
+            "SELECT json_extract(data,'$.payload') FROM log WHERE page=?2 AND kind='event' "
+            "AND key>>40=?1",
+            (self.workspace, page_id),
+        )
+        return {content for (content,) in found if content is not None}
+
+    def _sessions_mapping(self, page_id: str) -> list[str]:
+        return [
+            handle
+            for (handle,) in self.db.execute(
+                "SELECT s.id FROM session s JOIN resident r ON r.ses=s.key "
+                "WHERE s.ws=? AND r.page=?",
+                (self.workspace, page_id),
+            )
+        ]
+
+
+def _begin_turn(row: SessionRow, turn: int, cause: str) -> None:
+    row.turn, row.turn_cause = turn, cause
+    row.faults = row.fault_tokens = 0
+
+
+def _count_tokens(row: SessionRow, event: EventAdded) -> None:
+    usage = event.usage or {}
+    prompt, completion = usage.get("prompt", 0), usage.get("completion", 0)
+    if not usage:
+        spoken = event.role == "assistant"
+        prompt, completion = (0, event.tokens) if spoken else (event.tokens, 0)
+    row.prompt_tokens += prompt
+    row.completion_tokens += completion
+    row.tokens += prompt + completion
+
+
+_HANDLERS: dict[type, Callable[[Projection, LogLine, Any], None]] = {
+    SessionOpened: Projection._session,
+    SessionChanged: Projection._session_changed,
+    EventAdded: Projection._event,
+    PageAdded: Projection._page,
+    VersionAdded: Projection._version,
+    Represented: Projection._represent,
+    Pinned: Projection._pin,
+    Forgotten: Projection._forget,
+    TurnBegan: Projection._turn,
+    Faulted: Projection._fault,
+    FaultedIn: Projection._fault_in,
+    Demoted: Projection._demote,
+    Evicted: Projection._evict,
+    Touched: Projection._touch,
+}

@@ -1,0 +1,306 @@
+"""Reads: from rows to the contract's words. Nothing here writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import apsw
+
+from ...base.errors import PageForgotten, StoreDamaged, StoreUnavailable
+from ...base.log import LogLine, operation_of
+from ...base.page import Page, Version
+from ..codec import Kept, restore
+from ..contract import Resident, Session, Workspace
+from .apply import session_of
+from .failures import explain
+from .projection import COLUMNS, SessionRow, content_key
+
+WORKSPACE = (
+    "SELECT w.key, w.owner, w.id, w.name, p.name, w.tokenizer, w.fingerprint, w.created_at"
+    " FROM workspace w JOIN principal p ON p.key=w.owner"
+)
+_SESSION = f"SELECT {', '.join(COLUMNS)} FROM session"
+
+# The head of page p for the session ?2: its own latest version, else the home branch's.
+_HEAD = (
+    "coalesce((SELECT max(o.version) FROM version o WHERE o.ws=p.ws AND o.page=p.id"
+    " AND o.branch=(SELECT key FROM session WHERE ws=?1 AND id=?2)),"
+    "(SELECT max(o.version) FROM version o WHERE o.ws=p.ws AND o.page=p.id AND o.branch=p.home))"
+)
+_PAGE = (
+    "SELECT p.id, p.page_type, v.modality, (SELECT id FROM session WHERE key=p.home), v.version,"
+    " v.content, v.tokens, v.size, v.importance, v.source, v.trust, p.recorded_at, p.role, p.name,"
+    " v.hint, p.created_at, p.event_id, p.tool_name, v.derived_from, p.position, p.forgotten"
+    f" FROM page p JOIN version v ON v.ws=p.ws AND v.page=p.id AND v.version={_HEAD}"
+    " WHERE p.ws=?1"
+)
+_RESIDENT = (
+    "SELECT r.page, r.version, r.level, r.tokens, r.touched, r.turn, r.mapped_turn,"
+    " r.protected_until, n.ses IS NOT NULL, n.until_turn, p.page_type, v.importance, v.content,"
+    " p.role FROM session s JOIN resident r ON r.ses=s.key"
+    " JOIN page p ON p.ws=s.ws AND p.id=r.page"
+    " JOIN version v ON v.ws=s.ws AND v.page=r.page AND v.version=r.version"
+    " LEFT JOIN pin n ON n.ses=r.ses AND n.page=r.page"
+    " WHERE s.ws=? AND s.id=? ORDER BY r.touched, r.page"
+)
+_LOG = (
+    "SELECT l.key, l.at, l.actor, l.kind, s.id, l.segment, l.turn, l.page, l.data"
+    " FROM log l LEFT JOIN session s ON s.key=l.ses WHERE l.key>? AND l.key<?"
+)
+_MANIFEST = (
+    f"{_PAGE} AND p.forgotten IS NULL AND p.home=(SELECT key FROM session WHERE ws=?1 AND id=?2)"
+)
+
+
+class Reader:
+    """Queries on one connection. ``gate`` keeps a shared in-memory connection to one at a time."""
+
+    def __init__(
+        self, db: apsw.Connection, path: str, gate: AbstractContextManager[object]
+    ) -> None:
+        self.db = db
+        self.path = path
+        self.gate = gate
+
+    def rows(self, sql: str, bindings: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query.
+
+        Raises:
+            StoreError: what the file did.
+        """
+        try:
+            with self.gate:
+                return self.db.execute(sql, tuple(bindings)).fetchall()
+        except (apsw.ConnectionClosedError, apsw.ThreadingViolationError) as error:
+            message = f"{self.path} was closed. Start the server again."
+            raise StoreUnavailable(message) from error
+        except apsw.Error as error:
+            raise explain(error, self.path) from error
+
+    def workspaces(self, principal: str) -> list[Workspace]:
+        """All workspaces of a principal, oldest first."""
+        found = self.rows(
+            f"{WORKSPACE} WHERE p.name=? ORDER BY w.key",
+            (principal,),
+        )
+        return [Workspace(*row) for row in found]
+
+    def workspace_of(self, principal: str, session: str) -> Workspace | None:
+        """The oldest workspace of the principal with such a session."""
+        found = self.rows(
+            f"{WORKSPACE} JOIN session s ON s.ws=w.key WHERE p.name=? AND s.id=?"
+            " ORDER BY w.key LIMIT 1",
+            (principal, session),
+        )
+        return Workspace(*found[0]) if found else None
+
+    def session(self, workspace: int, session: str) -> Session | None:
+        """One session's row."""
+        found = self.rows(f"{_SESSION} WHERE ws=? AND id=?", (workspace, session))
+        return session_of(SessionRow(*found[0])) if found else None
+
+    def sessions(self, workspace: int, limit: int) -> list[Session]:
+        """The latest sessions, last active first."""
+        found = self.rows(
+            f"{_SESSION} WHERE ws=? ORDER BY active_at DESC, key DESC LIMIT ?", (workspace, limit)
+        )
+        return [session_of(SessionRow(*row)) for row in found]
+
+    def residents(self, workspace: int, session: str) -> list[Resident]:
+        """Mapped pages, and those evicted lately, least recently used first."""
+        found = self.rows(_RESIDENT, (workspace, session))
+        return [_resident(row) for row in found]
+
+    def page(self, workspace: int, page_id: str, session: str) -> Page | None:
+        """The page at the session's head.
+
+        Raises:
+            PageForgotten: only its tombstone is left.
+        """
+        found = self.rows(f"{_PAGE} AND p.id=?3", (workspace, session, page_id))
+        if found and found[0][-1] is not None:
+            message = (
+                f"{page_id} was deleted for good with page_forget; its content is not kept. "
+                "page_history shows when and why."
+            )
+            raise PageForgotten(message)
+        return _page(found[0]) if found else None
+
+    def pages(self, workspace: int, page_ids: Sequence[str], session: str) -> dict[str, Page]:
+        """Those of the pages that exist and were not forgotten."""
+        found = self.rows(
+            f"{_PAGE} AND p.forgotten IS NULL AND p.id IN (SELECT value FROM json_each(?3))",
+            (workspace, session, json.dumps(list(page_ids))),
+        )
+        return {row[0]: _page(row) for row in found}
+
+    def recent_pages(self, workspace: int, session: str, limit: int) -> list[Page]:
+        """Claims and summaries of the session, then its latest pages; each kind newest first."""
+        kept = self.rows(
+            f"{_MANIFEST} AND p.page_type IN ('claim','summary','procedure','index')"
+            " ORDER BY p.position DESC LIMIT ?3",
+            (workspace, session, limit),
+        )
+        latest = self.rows(
+            f"{_MANIFEST} AND p.page_type IN ('transcript','artifact')"
+            " ORDER BY p.position DESC LIMIT ?3",
+            (workspace, session, limit),
+        )
+        return [_page(row) for row in (*kept, *latest)]
+
+    def page_of_key(self, workspace: int, session: str, key: str) -> str | None:
+        """The page written under a key."""
+        found = self.rows(
+            "SELECT page FROM written WHERE key=?3 AND"
+            " ses=(SELECT key FROM session WHERE ws=?1 AND id=?2)",
+            (workspace, session, key),
+        )
+        return found[0][0] if found else None
+
+    def content(self, workspace: int, content: int) -> bytes:
+        """The plain bytes of a content id.
+
+        Raises:
+            StoreDamaged: they are gone, or are not what was written.
+        """
+        found = self.rows(
+            "SELECT codec,checksum,data FROM content WHERE key=?",
+            (content_key(workspace, content),),
+        )
+        if not found:
+            message = f"content {content} is missing from {self.path}. Run `pagefault doctor`."
+            raise StoreDamaged(message)
+        return restore(Kept(*found[0]), f"content {content} in {self.path}")
+
+    def contents(self, workspace: int, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Content ids above ``after`` with their bytes, ascending."""
+        found = self.rows(
+            "SELECT key,codec,checksum,data FROM content WHERE key>? AND key<? ORDER BY key"
+            " LIMIT ?",
+            (content_key(workspace, after), content_key(workspace + 1, 0), limit),
+        )
+        return [
+            (key - content_key(workspace, 0), restore(Kept(*kept), f"content in {self.path}"))
+            for key, *kept in found
+        ]
+
+    def versions(self, workspace: int, page_id: str) -> list[Version]:
+        """All versions of a page, oldest first."""
+        found = self.rows(
+            "SELECT v.page, v.version, v.parent, s.id, v.content, v.tokens, v.source, v.trust,"
+            " v.at, v.position FROM version v JOIN session s ON s.key=v.branch"
+            " WHERE v.ws=? AND v.page=? ORDER BY v.version",
+            (workspace, page_id),
+        )
+        return [Version(*row) for row in found]
+
+    def representations(
+        self, workspace: int, page_id: str, version: int
+    ) -> dict[int, tuple[str, int, int]]:
+        """Level to (origin, content id, tokens)."""
+        found = self.rows(
+            "SELECT level,origin,content,tokens FROM representation"
+            " WHERE ws=? AND page=? AND version=?",
+            (workspace, page_id, version),
+        )
+        return {level: (origin, content, tokens) for level, origin, content, tokens in found}
+
+    def events(self, workspace: int, session: str, after: int, limit: int) -> list[LogLine]:
+        """A session's events, in order."""
+        found = self.rows(
+            f"{_LOG} AND l.kind='event' AND"
+            " l.ses=(SELECT key FROM session WHERE ws=? AND id=?) ORDER BY l.key LIMIT ?",
+            (*_span(workspace, after), workspace, session, limit),
+        )
+        return list(_lines(found, workspace))
+
+    def log(
+        self, workspace: int, after: int, limit: int, page_id: str | None, session: str | None
+    ) -> list[LogLine]:
+        """Log lines in order."""
+        span = _span(workspace, after)
+        if page_id is not None:
+            found = self.rows(f"{_LOG} AND l.page=? ORDER BY l.key LIMIT ?", (*span, page_id, limit))
+        elif session is not None:
+            found = self.rows(
+                f"{_LOG} AND s.ws=? AND s.id=? ORDER BY l.key LIMIT ?",
+                (*span, workspace, session, limit),
+            )
+        else:
+            found = self.rows(f"{_LOG} ORDER BY l.key LIMIT ?", (*span, limit))
+        return list(_lines(found, workspace))
+
+    def derived_pages(self, workspace: int, page_id: str) -> list[str]:
+        """Pages that were derived from this one, at any depth."""
+        found = self.rows(
+            "WITH RECURSIVE down(page) AS (SELECT page FROM derivation WHERE ws=?1 AND source=?2"
+            " UNION SELECT d.page FROM derivation d JOIN down ON d.ws=?1 AND d.source=down.page)"
+            " SELECT down.page FROM down JOIN page p ON p.ws=?1 AND p.id=down.page"
+            " WHERE p.forgotten IS NULL ORDER BY down.page",
+            (workspace, page_id),
+        )
+        return [page for (page,) in found]
+
+    def ids_like(self, workspace: int, what: str, prefix: str, limit: int) -> list[str]:
+        """Ids that begin with ``prefix``, newest first."""
+        table, order = {
+            "page": ("page", "position DESC"),
+            "session": ("session", "active_at DESC"),
+        }[what]
+        pages_only = " AND forgotten IS NULL" if what == "page" else ""
+        found = self.rows(
+            f"SELECT id FROM {table} WHERE ws=? AND id>=? AND id<?{pages_only}"
+            f" ORDER BY {order} LIMIT ?",
+            (workspace, prefix, prefix + "\U0010ffff", limit),
+        )
+        return [name for (name,) in found]
+
+    def handles(self, keys: Iterable[int]) -> dict[int, str]:
+        """The handles of sessions by the store's numbers for them."""
+        found = self.rows(
+            "SELECT key, id FROM session WHERE key IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorted(keys)),),
+        )
+        return dict(found)
+
+    def totals(self, workspace: int) -> dict[str, int]:
+        """Counts of what the workspace holds."""
+        (row,) = self.rows(
+            "SELECT (SELECT count(*) FROM session WHERE ws=?1),"
+            " (SELECT count(*) FROM page WHERE ws=?1 AND forgotten IS NULL),"
+            " (SELECT content FROM workspace WHERE key=?1),"
+            " (SELECT position FROM workspace WHERE key=?1),"
+            " (SELECT max(indexable-indexed,0) FROM workspace WHERE key=?1)",
+            (workspace,),
+        )
+        return dict(zip(("sessions", "pages", "contents", "lines", "unindexed"), row, strict=True))
+
+    def backlog(self, workspace: int) -> int:
+        """How many log positions the index is behind; 0 when it knows every page."""
+        found = self.rows(
+            "SELECT max(indexable-indexed,0) FROM workspace WHERE key=?", (workspace,)
+        )
+        return found[0][0] if found else 0
+
+
+def _span(workspace: int, after: int) -> tuple[int, int]:
+    return content_key(workspace, after), content_key(workspace + 1, 0)
+
+
+def _page(row: tuple[Any, ...]) -> Page:
+    fields = [*row[:18], tuple(json.loads(row[18])), row[19]]
+    return Page(*fields)
+
+
+def _resident(row: tuple[Any, ...]) -> Resident:
+    fields = [*row[:8], bool(row[8]), *row[9:]]
+    return Resident(*fields)
+
+
+def _lines(rows: Iterable[tuple[Any, ...]], workspace: int) -> Iterator[LogLine]:
+    for key, at, actor, kind, session, segment, turn, page, data in rows:
+        operation = operation_of(kind, session, page, json.loads(data))
+        yield LogLine(key - content_key(workspace, 0), at, actor, segment, turn, operation)

@@ -1,0 +1,232 @@
+"""The one thread that writes: a queue, a file lock, one transaction for all that waits.
+
+Jobs that arrive while a sync is under way share the next one (group commit). Derived jobs never
+cause a sync: they wait up to 50 ms for company, or ride with the next durable job. The order of
+the queue is the order of the log. A caller that is cancelled does not take its job back. When
+the queue is quiet, the thread does what is left over (the index follows the log).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import apsw
+
+from ...base.errors import StoreBusy, StoreError, StoreUnavailable
+from .failures import explain
+
+T = TypeVar("T")
+Work = Callable[[apsw.Connection], T]
+
+PATIENCE = 10.0  # seconds a caller waits for the file lock before it is told who holds it
+_LINGER = 0.05  # seconds a derived job waits for company, and quiet that starts left-over work
+_BATCH = 256  # jobs in one transaction
+_DEBT = 64  # jobs after which left-over work is done without waiting for quiet
+
+
+class Haste(Enum):
+    """When a job is written, and when its caller hears of it."""
+
+    SYNCED = "synced"  # at once, answered when the disk has it
+    SCRUBBED = "scrubbed"  # the same, and no older copy is left in the write-ahead log
+    NOW = "now"  # at once, not synced by itself
+    SOON = "soon"  # within 50 ms, not synced by itself
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[T]):
+    work: Work[T]
+    haste: Haste
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[T]
+    started: bool = False
+    abandoned: bool = False
+    gate: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> bool:
+        """Claim the job for writing; False when its caller gave up first."""
+        with self.gate:
+            self.started = not self.abandoned
+            return self.started
+
+    def abandon(self) -> bool:
+        """Give the job up; False when it is already being written."""
+        with self.gate:
+            self.abandoned = not self.started
+            return self.abandoned
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The file that is written: how it is opened, whose turn it is, what it is called."""
+
+    path: str
+    open: Callable[[], apsw.Connection]
+    turn: AbstractContextManager[object]
+    holder: Callable[[], str]
+    synced: bool
+
+
+class Writer:
+    """Owns the writing connection, which is opened in the thread at the first job.
+
+    ``leftover`` does a bounded piece of background work and says whether more is left.
+    """
+
+    def __init__(self, place: Place, leftover: Work[bool]) -> None:
+        self._place = place
+        self._leftover = leftover
+        self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="pagefault-writer", daemon=True)
+        self._db: apsw.Connection | None = None
+        self._debt = 0
+        self._closed = False
+        self._thread.start()
+
+    async def do(self, work: Work[T], haste: Haste) -> T:
+        """Queue ``work`` and wait for its answer.
+
+        Raises:
+            StoreBusy: another process held the lock for ten seconds; nothing was written.
+            StoreError: what the file did; nothing was written.
+        """
+        if self._closed:
+            message = f"{self._place.path} was closed. Start the server again."
+            raise StoreUnavailable(message)
+        loop = asyncio.get_running_loop()
+        job: _Job[T] = _Job(work, haste, loop, loop.create_future())
+        self._queue.put(job)
+        done, _ = await asyncio.wait((job.answer,), timeout=PATIENCE)
+        if not done and job.abandon():
+            message = (
+                f"{self._place.path} is held by {self._place.holder()} for more than "
+                f"{PATIENCE:.0f} s. Nothing was written: try again, or stop that process."
+            )
+            raise StoreBusy(message)
+        return await job.answer
+
+    def close(self) -> None:
+        """Write what is queued, then end the thread. Blocks until it has ended."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            batch, running = self._gather()
+            if batch:
+                self._write(batch)
+                self._debt += len(batch)
+            if self._debt and (not batch or self._debt >= _DEBT):
+                self._work_off()
+        if self._db is not None:
+            self._db.close()
+
+    def _gather(self) -> tuple[list[_Job[Any]], bool]:
+        """What is queued, in order, and whether there may be more later."""
+        batch: list[_Job[Any]] = []
+        while len(batch) < _BATCH:
+            try:
+                job = self._queue.get(timeout=self._wait(batch))
+            except queue.Empty:
+                break
+            if job is None:
+                return batch, False
+            batch.append(job)
+        return batch, True
+
+    def _wait(self, batch: list[_Job[Any]]) -> float | None:
+        if not batch:
+            return _LINGER if self._debt else None
+        return _LINGER if all(job.haste is Haste.SOON for job in batch) else 0.0
+
+    def _write(self, batch: list[_Job[Any]]) -> None:
+        outcomes: list[tuple[_Job[Any], Any, BaseException | None]] = []
+        try:
+            with self._place.turn:
+                db = self._connection()
+                jobs = [job for job in batch if job.start()]
+                self._transact(db, jobs, outcomes)
+        except (apsw.Error, OSError, StoreError) as error:
+            failure = error if isinstance(error, StoreError) else explain(error, self._place.path)
+            outcomes = [(job, None, failure) for job in batch]
+        for job, value, error_or_none in outcomes:
+            _answer(job, value, error_or_none)
+
+    def _transact(
+        self,
+        db: apsw.Connection,
+        jobs: list[_Job[Any]],
+        outcomes: list[tuple[_Job[Any], Any, BaseException | None]],
+    ) -> None:
+        hastes = {job.haste for job in jobs}
+        durable = self._place.synced and bool(hastes & {Haste.SYNCED, Haste.SCRUBBED})
+        with _transaction(db, synced=durable):
+            outcomes.extend(self._one(db, job) for job in jobs)
+        if Haste.SCRUBBED in hastes:
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def _one(
+        self, db: apsw.Connection, job: _Job[Any]
+    ) -> tuple[_Job[Any], Any, BaseException | None]:
+        try:
+            with db:  # a savepoint: one job's failure is not its company's
+                value = job.work(db)
+        except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.ReadOnlyError):
+            raise  # the transaction is lost, and everybody in it must hear so
+        except apsw.Error as error:
+            return job, None, explain(error, self._place.path)
+        except Exception as error:  # a fault in one job must not end the thread
+            return job, None, error
+        return job, value, None
+
+    def _work_off(self) -> None:
+        try:
+            with self._place.turn:
+                db = self._connection()
+                with _transaction(db, synced=False):
+                    more = self._leftover(db)
+        except (apsw.Error, OSError, StoreError):
+            more = False  # the next caller that needs the work hears of the failure
+        self._debt = int(more)
+
+    def _connection(self) -> apsw.Connection:
+        if self._db is None:
+            self._db = self._place.open()
+        return self._db
+
+
+@contextmanager
+def _transaction(db: apsw.Connection, *, synced: bool) -> Iterator[None]:
+    db.execute("PRAGMA synchronous=FULL" if synced else "PRAGMA synchronous=NORMAL")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _answer(job: _Job[Any], value: object, error: BaseException | None) -> None:
+    def settle() -> None:
+        if job.answer.done():
+            return
+        if error is None:
+            job.answer.set_result(value)
+        else:
+            job.answer.set_exception(error)
+
+    try:
+        job.loop.call_soon_threadsafe(settle)
+    except RuntimeError:  # the loop is closed: nobody waits for this answer any more
+        return

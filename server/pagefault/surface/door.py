@@ -1,0 +1,143 @@
+"""Who is calling, and which workspace and session a call is for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.server.mcpserver import Context
+
+from ..base.errors import SessionNotFound
+from ..ledger import STANDING, check_handle
+from ..memory import Memory
+from ..residency import Residency
+from ..stores.contract import Workspace, WorkspaceRequest
+from .transport.principal import principal_of
+
+# Where a host says which conversation a call belongs to; ours is for frameworks.
+META_KEYS = ("io.pagefault/session", "vscode.conversationId")
+
+_ALL = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this server stands: the workspace by name or by repository, and the tokenizer."""
+
+    workspace: str
+    name: str
+    fingerprint: str | None
+    tokenizer: str
+
+
+@dataclass(slots=True)
+class Call:
+    """One call on its way: who, where, in which session, and what the reply should note."""
+
+    memory: Memory
+    workspace: Workspace
+    seat: Residency
+    notes: list[str]
+
+    def answer(self, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+        """A reply: the session, the workspace, the fields that are not None, notes if any."""
+        reply: dict[str, Any] = {"session_id": self.seat.row.id, "workspace": self.workspace.id}
+        reply.update({name: value for name, value in fields.items() if value is not None})
+        if self.notes:
+            reply["notes"] = self.notes
+        return reply
+
+
+class Door:
+    """Answers, for every call, who and where; remembers workspaces, never conversations."""
+
+    def __init__(self, memory: Memory, place: Place) -> None:
+        self.memory = memory
+        self.place = place
+        self._own: dict[str, Workspace] = {}
+
+    async def workspace(self, principal: str, named: str | None = None) -> Workspace:
+        """The principal's workspace of this server, or the one that was named.
+
+        Raises:
+            StoreError: the store cannot be opened.
+        """
+        await self.memory.ready()
+        if named:
+            return await self._open(principal, id_=named)
+        if principal not in self._own:
+            self._own[principal] = await self._open(principal, id_=self.place.workspace or None)
+        return self._own[principal]
+
+    async def existing(self, principal: str, named: str) -> Workspace | None:
+        """A workspace of the principal by its id, if there is one."""
+        await self.memory.ready()
+        for workspace in await self.memory.store.workspaces(principal):
+            if workspace.id == named:
+                return workspace
+        return None
+
+    async def call(
+        self, context: Context[Any, Any], session_id: str | None, *, own_turn: bool = False
+    ) -> Call:
+        """Resolve the session of a call and count it.
+
+        Raises:
+            SessionNotFound: no session was named where none can be assumed.
+        """
+        principal = principal_of(context)
+        named = session_id or self._hinted(context) or self.memory.settings.session
+        own = await self.workspace(principal)
+        notes: list[str] = []
+        if not named:
+            named = self._standing(context, notes)
+        workspace = await self.home(principal, own, check_handle(named))
+        seat = await self.memory.seat(workspace, named)
+        if seat.calls:
+            notes.clear()
+        self.memory.begin_call(seat, own_turn=own_turn)
+        return Call(self.memory, workspace, seat, notes)
+
+    async def home(self, principal: str, own: Workspace, session: str) -> Workspace:
+        """The workspace that the session lives in; a new one is made in the server's own."""
+        if self.memory.seated(own, session):
+            return own
+        if await self.memory.store.session(own, session) is not None:
+            return own
+        return await self.memory.store.workspace_of(principal, session) or own
+
+    def _hinted(self, context: Context[Any, Any]) -> str | None:
+        meta: Mapping[str, Any] = dict(context.request_context.meta or {})
+        for key in META_KEYS:
+            value = meta.get(key)
+            if isinstance(value, str) and value.strip():
+                return _ALL.sub("-", value.strip())[:128]
+        return None
+
+    def _standing(self, context: Context[Any, Any], notes: list[str]) -> str:
+        if context.request_context.request is not None:
+            message = (
+                "no session_id was given. Call session_start once and pass the session_id that it "
+                "returns with every call"
+            )
+            raise SessionNotFound(message)
+        notes.append(
+            f"no session_id given: using the standing session {STANDING!r}. Call session_start "
+            "for a conversation of its own"
+        )
+        return STANDING
+
+    async def _open(self, principal: str, id_: str | None) -> Workspace:
+        place = self.place
+        return await self.memory.store.open_workspace(
+            WorkspaceRequest(
+                principal=principal,
+                tokenizer=place.tokenizer,
+                at=self.memory.now(),
+                id=id_,
+                name=place.name,
+                fingerprint=None if id_ else place.fingerprint,
+            )
+        )

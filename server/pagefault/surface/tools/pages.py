@@ -1,0 +1,315 @@
+"""The paging group: faulting, finding, writing, keeping and deleting pages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ...base.clock import iso
+from ...base.log import LogLine, data_of
+from ...base.page import Page, Trust
+from ...memory.faulting import FaultRequest, fault
+from ...memory.forgetting import forget
+from ...memory.history import History, history
+from ...memory.keeping import pin, release
+from ...memory.recall import Quoted, SearchRequest, search
+from ...memory.writing import WriteRequest, Written, write
+from ..door import Call
+from ..ranges import clip_reply
+from ..tool import Spec
+
+_DETAILS = ("name", "tool_name", "event_id")
+_HISTORY = 50  # log lines of one reply
+
+
+async def page_fault(
+    call: Call,
+    page_id: Annotated[str, Field(description="id such as msg_12, or the key it was written with")],
+    target_level: Annotated[int | None, Field(description="0 full .. 3 reference")] = None,
+    reason: str | None = None,
+    offset: int | None = None,
+    max_tokens: int | None = None,
+) -> dict[str, Any]:
+    """Read a page in full and map it. Call it on an id from search_pages, the manifest or a
+    reference, before relying on what it says. Long pages: go on at next_offset. Costs one of the
+    turn's faults unless mapped.
+    """
+    request = FaultRequest(
+        page_id, target_level, reason or "user_requested_recall", offset or 0, max_tokens
+    )
+    answer = await fault(call.memory, call.seat, request)
+    call.notes.extend(answer.notes)
+    admission = answer.admission
+    page = _page(call, answer.page)
+    page |= {"level": answer.shown.level, "version": answer.page.version}
+    reply = call.answer(
+        page=page | {"content": answer.text},
+        effects={
+            "mapped": admission.page is not None,
+            "evicted": [victim.page_id for victim in admission.evicted],
+            "demoted": [],
+            "tokens": answer.shown.tokens,
+            "tokens_left": call.seat.set.left,
+            "faults_left": answer.quota.faults_left,
+        },
+        next_offset=answer.next_offset,
+    )
+    limit = min(call.memory.settings.fault_reply_tokens, call.memory.settings.reply_tokens)
+    return await clip_reply(call, reply, ("page", "content"), limit, offset or 0)
+
+
+async def search_pages(
+    call: Call,
+    query: Annotated[str, Field(description="plain words, names, ids; any language")],
+    page_type: str | None = None,
+    modality: str | None = None,
+    scope: Literal["workspace", "session"] | None = None,
+    since: Annotated[str | None, Field(description="ISO date or time")] = None,
+    until: str | None = None,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> dict[str, Any]:
+    """Find what was said, decided or done, in this and earlier sessions. Call it when the user
+    refers to something not in view, and before saying you do not know. Snippets quote the page;
+    page_fault the best id for all of it.
+    """
+    request = SearchRequest(
+        query,
+        (page_type,) if page_type else (),
+        modality,
+        scope or "workspace",
+        since,
+        until,
+        10 if limit is None else limit,
+        offset or 0,
+    )
+    found = await search(call.memory, call.seat, request)
+    if found.backlog:
+        call.notes.append(f"the index is being rebuilt: {found.backlog} lines are not in it yet")
+    return call.answer(
+        results=[_result(quoted) for quoted in found.results], next=found.next_offset
+    )
+
+
+async def page_write(
+    call: Call,
+    content: Any,  # noqa: ANN401 - text or any JSON value
+    page_type: str | None = None,
+    hint: str | None = None,
+    importance: Annotated[float | None, Field(description="0 to 1")] = None,
+    pinned: bool | None = None,
+    derived_from: list[str] | None = None,
+    page_id: Annotated[str | None, Field(description="page to give a new version")] = None,
+    represents: Annotated[str | None, Field(description="page that content is a level of")] = None,
+    level: int | None = None,
+    key: Annotated[str | None, Field(description="same key, same page: safe to repeat")] = None,
+    name: str | None = None,
+) -> dict[str, Any]:
+    """Keep a decision, fact, preference or result for later. Call it as soon as one is settled:
+    one matter a page, readable alone. page_type: claim (default), summary, artifact, procedure,
+    index, transcript. derived_from: ids it was made from.
+    """
+    request = WriteRequest(
+        content,
+        page_type or "claim",
+        hint,
+        importance,
+        derived_from or (),
+        page_id,
+        represents,
+        level,
+        key,
+        name,
+    )
+    written = await write(call.memory, call.seat, request)
+    if pinned:
+        await pin(call.memory, call.seat, written.page_id, pinned=True, turns=None)
+    return call.answer(**_written(written), pinned=pinned or None)
+
+
+async def page_pin(
+    call: Call, page_id: str, pinned: bool = True, turns: int | None = None
+) -> dict[str, Any]:
+    """Keep a page mapped whatever else yields, for some turns or until unpinned. Call it on what
+    every answer needs: goals, constraints, the user's rules.
+    """
+    done = await pin(call.memory, call.seat, page_id, pinned=pinned, turns=turns)
+    return call.answer(
+        page_id=done.page_id,
+        pinned=done.pinned,
+        until_turn=done.until_turn,
+        mapped=done.mapped,
+        evicted=list(done.evicted) or None,
+        tokens_left=call.seat.set.left,
+    )
+
+
+async def page_evict(
+    call: Call,
+    page_ids: list[str],
+    level: Annotated[int | None, Field(description="demote to 1..3 and keep mapped")] = None,
+) -> dict[str, Any]:
+    """Release pages you no longer need from the working set; they stay stored and can be faulted
+    again. Call it when a subject is closed and room is short.
+    """
+    done = await release(call.memory, call.seat, page_ids, level)
+    if done.kept:
+        why = "pinned, or no smaller at that level" if level else "pinned"
+        call.notes.append(f"kept as they are: {why}. page_pin with pinned=false lifts a pin")
+    return call.answer(
+        evicted=list(done.evicted),
+        demoted=list(done.demoted) or None,
+        kept=list(done.kept) or None,
+        tokens_left=call.seat.set.left,
+    )
+
+
+async def page_forget(call: Call, page_id: str, reason: str) -> dict[str, Any]:
+    """Delete a page and what derives from it for good, in all versions. Call it only when the
+    user asks to delete or forget something.
+    """
+    gone = await forget(call.memory, call.seat, page_id, reason)
+    call.notes.append("final; backups made earlier still hold it")
+    return call.answer(forgotten=list(gone.page_ids))
+
+
+async def page_history(
+    call: Call,
+    page_id: str,
+    version: Annotated[int | None, Field(description="answer with this version's text")] = None,
+    diff: Annotated[int | None, Field(description="version to compare with")] = None,
+    offset: int | None = None,
+) -> dict[str, Any]:
+    """See how a page came to be: versions, who changed it, old texts, differences. Call it when
+    an older state matters or two statements conflict.
+    """
+    past = await history(call.memory, call.seat, page_id, version=version, against=diff)
+    text = past.text[offset or 0 :] if past.text is not None else None
+    reply = call.answer(
+        page_id=page_id,
+        versions=[_version(call, past, index) for index in range(len(past.versions))][-_HISTORY:],
+        log=[log_entry(line) for line in past.lines[-_HISTORY:]] if text is None else None,
+        forgotten=past.forgotten or None,
+        version=past.version,
+        content=text,
+        diff=past.difference,
+    )
+    field = "diff" if past.difference is not None else "content"
+    limit = call.memory.settings.reply_tokens
+    return await clip_reply(call, reply, (field,), limit, offset or 0)
+
+
+def log_entry(line: LogLine) -> dict[str, Any]:
+    """A log line for a reader: what, when, by whom, with the operation's small fields."""
+    operation = line.operation
+    details = {
+        name: value
+        for name, value in data_of(operation).items()
+        if isinstance(value, str | int | float) and name not in ("content", "hint", "payload")
+    }
+    entry: dict[str, Any] = {
+        "position": line.position,
+        "at": iso(line.at),
+        "kind": operation.kind,
+        "actor": line.actor,
+        "turn": line.turn,
+    }
+    if operation.session is not None:
+        entry["session_id"] = operation.session
+    return entry | details
+
+
+def _page(call: Call, page: Page) -> dict[str, Any]:
+    """What a model should know of a page beside its content."""
+    shown: dict[str, Any] = {
+        "page_id": page.page_id,
+        "page_type": page.page_type,
+        "modality": page.modality,
+        "session_id": page.session,
+        "role": page.role,
+        "created_at": iso(page.created_at or page.recorded_at),
+        "tokens": page.tokens,
+        "importance": round(page.importance, 2),
+        "source": page.source,
+        "trust": Trust(page.trust).name.lower(),
+        "derived_from": list(page.derived_from) or None,
+    }
+    shown |= {name: getattr(page, name) for name in _DETAILS}
+    mapped = call.seat.set.get(page.page_id)
+    if mapped is not None and mapped.is_pinned(call.seat.turn):
+        shown["pinned"] = True
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _result(quoted: Quoted) -> dict[str, Any]:
+    hit = quoted.hit
+    shown = {
+        "page_id": hit.page_id,
+        "page_type": hit.page_type,
+        "session_id": quoted.session,
+        "role": hit.role,
+        "name": hit.name,
+        "created_at": None if hit.created_at is None else iso(hit.created_at),
+        "score": round(hit.score, 3),
+        "snippet": quoted.snippet,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _written(written: Written) -> dict[str, Any]:
+    return {
+        "page_id": written.page_id,
+        "version": written.version,
+        "tokens": written.tokens,
+        "level": written.level,
+        "duplicate": written.duplicate or None,
+        "evicted": list(written.evicted) or None,
+    }
+
+
+def _version(call: Call, past: History, index: int) -> dict[str, Any]:
+    version = past.versions[index]
+    shown: dict[str, Any] = {
+        "version": version.version,
+        "at": iso(version.written_at),
+        "tokens": version.tokens,
+        "source": version.source,
+    }
+    if version.branch != call.seat.row.id:
+        shown["session_id"] = version.branch
+    return shown
+
+
+TOOLS = (
+    Spec(
+        page_fault,
+        "Fault a page in",
+        {"page": "object", "effects": "object", "next_offset": "integer"},
+        read_only=True,
+        idempotent=True,
+        large=True,
+    ),
+    Spec(
+        search_pages,
+        "Search pages",
+        {"results": "array", "next": "integer"},
+        read_only=True,
+        idempotent=True,
+    ),
+    Spec(
+        page_write,
+        "Write a page",
+        {"page_id": "string", "version": "integer", "tokens": "integer"},
+    ),
+    Spec(page_pin, "Pin a page", {"page_id": "string", "pinned": "boolean"}, idempotent=True),
+    Spec(page_evict, "Release pages", {"evicted": "array", "demoted": "array"}, idempotent=True),
+    Spec(page_forget, "Delete a page for good", {"forgotten": "array"}, destructive=True),
+    Spec(
+        page_history,
+        "A page's history",
+        {"page_id": "string", "versions": "array", "log": "array"},
+        read_only=True,
+        idempotent=True,
+    ),
+)
