@@ -78,6 +78,8 @@ CREATE TABLE page(
   role TEXT,
   name TEXT,
   event_id TEXT,
+  payload INTEGER,                          -- content: tool calls, arguments and the like
+  tool_call_id TEXT,
   tool_name TEXT,
   created_at REAL,
   recorded_at REAL NOT NULL,

@@ -93,9 +93,7 @@ def check_handle(session_id: str) -> str:
     return session_id
 
 
-async def start(
-    memory: Memory, workspace: Workspace, request: StartRequest
-) -> Started:
+async def start(memory: Memory, workspace: Workspace, request: StartRequest) -> Started:
     """Open a new session, or resume one that is there.
 
     Raises:
@@ -181,6 +179,7 @@ class _Batch:
         tokens = self.tokenizer.count(text)
         self._places.append((slot, page_slot, tokens))
         begins = event.role == "user" and self._begins(text)
+        payload = self._keep(canonical(event.payload)) if event.payload else None
         self.operations.append(
             EventAdded(
                 session=self.seat.row.id,
@@ -190,7 +189,7 @@ class _Batch:
                 begins_turn=begins,
                 name=event.name,
                 key=event.key,
-                payload=self._keep(canonical(event.payload)) if event.payload else None,
+                payload=payload,
                 created_at=event.created_at,
                 tokens=tokens,
                 counted="reported" if event.usage else self.tokenizer.name,
@@ -202,17 +201,15 @@ class _Batch:
             )
         )
         if page_slot is not None:
-            self._add_page(event, slot, page_slot, tokens)
+            self._add_page(event, (slot, page_slot), payload, tokens)
 
-    def forms(
-        self, applied: Applied, tokenizer: Tokenizer
-    ) -> list[tuple[Mapped, Mapped | None]]:
+    def forms(self, applied: Applied, tokenizer: Tokenizer) -> list[tuple[Mapped, Mapped | None]]:
         """The new pages as they could be mapped."""
         made = []
         for slot, added, text in self._pages:
             if slot not in applied.duplicates:
                 page = page_of(added, applied.ids[slot])
-                made.append(mapped_forms(page, text, None, tokenizer.count(stub(page, text, None))))
+                made.append(mapped_forms(page, tokenizer.count(stub(page, text, None))))
         return made
 
     def answers(self, applied: Applied) -> tuple[RecordedEvent, ...]:
@@ -230,7 +227,10 @@ class _Batch:
         """Tokens of the events that were new."""
         return sum(n for slot, _, n in self._places if slot not in applied.duplicates)
 
-    def _add_page(self, event: Recorded, slot: int, page_slot: int, tokens: int) -> None:
+    def _add_page(
+        self, event: Recorded, slots: tuple[int, int], payload: int | None, tokens: int
+    ) -> None:
+        slot, page_slot = slots
         text = event.content or ""
         source = "import" if self.imported else _SOURCES[event.role]
         added = PageAdded(
@@ -248,13 +248,15 @@ class _Batch:
             key=event.key,
             created_at=event.created_at,
             event_id=f"+{slot}",
+            payload=payload,
+            tool_call_id=event.tool_call_id,
             tool_name=event.tool_name,
         )
         self.operations.append(added)
         self._pages.append((page_slot, added, text))
 
     def _begins(self, text: str) -> bool:
-        """The first user message of a batch begins a turn, unless context_build began it with it."""
+        """Whether a user message is the batch's first, and not one that began the turn already."""
         if self._turn_begun:
             return False
         self._turn_begun = True
@@ -328,5 +330,3 @@ def _check(request: StartRequest) -> None:
     if request.mode is not None and request.mode not in MODES:
         message = f"mode is {request.mode[:40]!r}: use one of {', '.join(MODES)}"
         raise InvalidArgument(message)
-
-

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import mcp.types as t
-from mcp.server.mcpserver import Context, MCPServer  # noqa: TC002 - the SDK reads annotations
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts.base import UserMessage
 from mcp.shared.exceptions import MCPError

@@ -60,17 +60,21 @@ HANDSHAKE = message("initialize", 0, **INITIALIZE) + message("notifications/init
 class Child:
     """The tiny server, killed after a while should it hang."""
 
-    def __init__(self, *, stdin: Any = subprocess.PIPE, **env: str) -> None:
+    def __init__(self, *, stdin: Any = subprocess.PIPE, blocking: bool = True, **env: str) -> None:
+        """`blocking`: how the server finds its end of stdout."""
+        read, write = os.pipe()
+        os.set_blocking(write, blocking)
         self.process = subprocess.Popen(
             [sys.executable, str(SERVER)],
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=write,
             stderr=subprocess.PIPE,
             env=environment(**env),
             bufsize=0,
         )
-        self.lines = os.fdopen(os.dup(self.process.stdout.fileno()), "rb")
-        self._killer = threading.Timer(60, self.process.kill)
+        os.close(write)
+        self.lines = os.fdopen(read, "rb")
+        self._killer = threading.Timer(300, self.process.kill)
 
     def __enter__(self) -> Child:
         self._killer.start()
@@ -80,7 +84,7 @@ class Child:
         self._killer.cancel()
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr, self.lines):
+        for pipe in (self.process.stdin, self.process.stderr, self.lines):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
@@ -114,6 +118,15 @@ class Child:
 
 @pytest.fixture
 def child():
+    """A server of one's own, to be ended."""
+    with Child() as started:
+        started.handshake()
+        yield started
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One server for the tests that leave it as it was: a start takes most of a second."""
     with Child() as started:
         started.handshake()
         yield started
@@ -130,30 +143,30 @@ def code(answer: dict[str, Any]) -> tuple[object, int]:
 # What comes in
 
 
-def test_a_written_page_is_read_back(child):
-    child.ask(call("write_page", 1, session="s", key="k", content="кот 猫"))
-    assert text(child.ask(call("read_page", 2, session="s", key="k"))) == "кот 猫"
+def test_a_written_page_is_read_back(shared):
+    shared.ask(call("write_page", 1, session="s", key="k", content="кот 猫"))
+    assert text(shared.ask(call("read_page", 2, session="s", key="k"))) == "кот 猫"
 
 
-def test_every_unreadable_line_is_answered_and_the_next_call_works(child):
+def test_every_unreadable_line_is_answered_and_the_next_call_works(shared):
     lines = [b"hello", b"[" * 100_000, b'{"a":01}', b'{"a":"\\ud800"}', b'{"a":"\xff"}', b"[]"]
-    child.send(b"\n".join(lines) + b"\n" + call("read_page", 7, session="s", key="k"))
-    assert [code(child.answer()) for _ in lines] == [(None, PARSE_ERROR)] * len(lines)
-    assert child.answer()["id"] == 7
+    shared.send(b"\n".join(lines) + b"\n" + call("read_page", 7, session="s", key="k"))
+    assert [code(shared.answer()) for _ in lines] == [(None, PARSE_ERROR)] * len(lines)
+    assert shared.answer()["id"] == 7
 
 
-def test_a_request_whose_id_is_no_id_is_refused_and_not_taken_for_a_notification(child):
-    refused = child.ask(b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}\n')
+def test_a_request_whose_id_is_no_id_is_refused_and_not_taken_for_a_notification(shared):
+    refused = shared.ask(b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}\n')
     assert code(refused) == (None, INVALID_REQUEST)
 
 
-def test_blank_lines_are_not_answered(child):
-    assert child.ask(b"\n\r\n  \n" + message("ping", 1))["id"] == 1
+def test_blank_lines_are_not_answered(shared):
+    assert shared.ask(b"\n\r\n  \n" + message("ping", 1))["id"] == 1
 
 
-def test_many_requests_at_once_get_one_answer_each(child):
-    child.send(b"".join(message("ping", number) for number in range(1, 501)))
-    assert sorted(child.answer()["id"] for _ in range(500)) == list(range(1, 501))
+def test_many_requests_at_once_get_one_answer_each(shared):
+    shared.send(b"".join(message("ping", number) for number in range(1, 501)))
+    assert sorted(shared.answer()["id"] for _ in range(500)) == list(range(1, 501))
 
 
 def test_a_frame_past_the_limit_is_answered_with_the_id_behind_its_params():
@@ -183,6 +196,35 @@ def test_a_file_as_stdin_is_served_to_its_end(tmp_path):
     requests.write_bytes(HANDSHAKE + call("read_page", 1, session="s", key="k"))
     with requests.open("rb") as stdin, Child(stdin=stdin) as child:
         assert [child.answer()["id"], child.answer()["id"]] == [0, 1]
+        child.seconds_to_end()
+
+
+@posix
+@pytest.mark.parametrize("threads", ["", "1"])
+def test_pipes_that_somebody_made_non_blocking_serve_as_well(threads):
+    content = "x" * 3_000_000
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    with Child(stdin=read, blocking=False, TINY_THREADS=threads) as child:
+        child.process.stdin = os.fdopen(write, "wb", buffering=0)
+        os.close(read)
+        child.handshake()
+        child.ask(call("write_page", 1, session="s", key="k", content=content))
+        assert text(child.ask(call("read_page", 2, session="s", key="k"))) == content
+        child.hang_up()
+        child.seconds_to_end()
+
+
+def test_threads_alone_serve_as_well_where_pipes_cannot_be_watched():
+    content = "x" * 3_000_000
+    with Child(TINY_THREADS="1") as child:
+        child.handshake()
+        child.send(b"".join(message("ping", number) for number in range(1, 501)))
+        assert sorted(child.answer()["id"] for _ in range(500)) == list(range(1, 501))
+        child.ask(call("write_page", 1, session="s", key="k", content=content))
+        child.send(call("read_page", 2, session="s", key="k") * 3)
+        child.hang_up()
+        assert [text(json.loads(line)) == content for line in child.lines] == [True] * 3
         child.seconds_to_end()
 
 
@@ -234,15 +276,15 @@ def test_what_precedes_a_discovery_neither_decides_nor_stops_anything():
 # What goes out
 
 
-def test_surrogates_and_non_finite_numbers_do_not_leave(child):
-    result = child.ask(call("broken_text", 1))["result"]
+def test_surrogates_and_non_finite_numbers_do_not_leave(shared):
+    result = shared.ask(call("broken_text", 1))["result"]
     assert result["structuredContent"] == {"text": "a\ufffdb\U0001f600", "numbers": [None, None]}
     assert result["content"][0]["text"] == "a\ufffdb\U0001f600"
-    assert child.ask(message("ping", 2))["id"] == 2
+    assert shared.ask(message("ping", 2))["id"] == 2
 
 
 def test_what_is_printed_goes_to_stderr_and_never_to_the_wire():
-    with Child(TINY_GREETING="printed before serving") as child:
+    with Child(TINY_GREETING="printed before serving", PYTHONUNBUFFERED="") as child:
         child.handshake()
         assert text(child.ask(call("shout", 1))) == "done"
         child.hang_up()
@@ -251,24 +293,24 @@ def test_what_is_printed_goes_to_stderr_and_never_to_the_wire():
         assert {"a print", "bytes", "a child", "printed before serving"} <= set(printed)
 
 
-def test_a_child_process_of_the_server_finds_its_stdin_empty(child):
-    child.send(call("child_reads", 1) + message("ping", 2))
-    answers = {answer["id"]: answer for answer in (child.answer(), child.answer())}
+def test_a_child_process_of_the_server_finds_its_stdin_empty(shared):
+    shared.send(call("child_reads", 1) + message("ping", 2))
+    answers = {answer["id"]: answer for answer in (shared.answer(), shared.answer())}
     assert text(answers[1]) == "[]"
 
 
-def test_a_reply_larger_than_a_pipe_arrives_whole(child):
+def test_a_reply_larger_than_a_pipe_arrives_whole(shared):
     content = "x" * 3_000_000
-    child.ask(call("write_page", 1, session="s", key="k", content=content))
-    child.send(call("read_page", 2, session="s", key="k") + message("ping", 3))
-    answers = {answer["id"]: answer for answer in (child.answer(), child.answer())}
+    shared.ask(call("write_page", 1, session="s", key="k", content=content))
+    shared.send(call("read_page", 2, session="s", key="k") + message("ping", 3))
+    answers = {answer["id"]: answer for answer in (shared.answer(), shared.answer())}
     assert text(answers[2]) == content
 
 
-def test_progress_arrives_before_the_answer(child):
+def test_progress_arrives_before_the_answer(shared):
     asked = {"name": "report", "arguments": {"times": 3}, "_meta": {"progressToken": "t"}}
-    child.send(message("tools/call", 1, **asked))
-    seen = [child.answer() for _ in range(4)]
+    shared.send(message("tools/call", 1, **asked))
+    seen = [shared.answer() for _ in range(4)]
     assert [each["params"]["progress"] for each in seen[:3]] == [0, 1, 2]
     assert seen[3]["id"] == 1
 
@@ -297,15 +339,15 @@ def test_a_client_that_does_not_read_is_not_read_from_either_and_the_server_stil
 
 
 @posix
-def test_what_waited_for_the_reader_arrives_in_full_once_it_reads(child):
-    child.ask(call("write_page", 1, session="s", key="k", content="x" * 100_000))
+def test_what_waited_for_the_reader_arrives_in_full_once_it_reads(shared):
+    shared.ask(call("write_page", 1, session="s", key="k", content="x" * 100_000))
     sent = 100
     writer = threading.Thread(
-        target=child.send,
+        target=shared.send,
         args=[b"".join(call("read_page", n, session="s", key="k") for n in range(sent))],
     )
     writer.start()
-    assert sorted(child.answer()["id"] for _ in range(sent)) == list(range(sent))
+    assert sorted(shared.answer()["id"] for _ in range(sent)) == list(range(sent))
     writer.join()
 
 
@@ -381,18 +423,20 @@ def test_a_call_that_keeps_the_event_loop_does_not_keep_the_process_from_a_signa
 
 
 @posix
-def test_the_process_ends_when_nobody_can_read_stdout(child):
-    child.lines.close()
-    child.process.stdout.close()
-    child.send(message("ping", 1))
-    assert child.seconds_to_end() < ENDS_WITHIN + SLACK
+@pytest.mark.parametrize("threads", ["", "1"])
+def test_the_process_ends_when_nobody_can_read_stdout(threads):
+    with Child(TINY_THREADS=threads) as child:
+        child.handshake()
+        child.lines.close()
+        child.send(message("ping", 1))
+        assert child.seconds_to_end() < ENDS_WITHIN + SLACK
 
 
 @posix
 def test_the_process_ends_with_its_parent_though_stdin_stays_open(tmp_path):
     """The parent is a shell in between; this test holds the other ends of both pipes."""
     diary = tmp_path / "diary"
-    start = f"'{sys.executable}' '{SERVER}' <&0 & read -r _ < '{tmp_path}/go'"
+    start = f"exec 3<&0; '{sys.executable}' '{SERVER}' <&3 & exec 3<&-; read -r _ < '{tmp_path}/go'"
     os.mkfifo(tmp_path / "go")
     with subprocess.Popen(
         ["/bin/sh", "-c", start],

@@ -1,7 +1,8 @@
 """A small server over the stdio transport, run as a child process by the tests.
 
 Environment: TINY_DIARY, a file that gets a line when the lifespan is entered and left;
-TINY_FRAME_LIMIT in bytes; TINY_GREETING, printed before serving.
+TINY_FRAME_LIMIT in bytes; TINY_GREETING, printed before serving; TINY_THREADS, to read and write in
+threads only, as where the event loop cannot watch a pipe.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import CallToolResult, TextContent
 
 from pagefault.surface.logs import quiet_logging
+from pagefault.surface.transport import pipes
 from pagefault.surface.transport.stdio import FRAME_LIMIT, serve_stdio
 
 PAGES: dict[str, str] = {}
@@ -123,7 +125,11 @@ TOOLS = (
 
 
 def main() -> None:
-    print(os.environ.get("TINY_GREETING", ""), end="")
+    if greeting := os.environ.get("TINY_GREETING"):
+        print(greeting)
+    if os.environ.get("TINY_THREADS"):
+        pipes.watchable = lambda fd: False
+        pipes.write_room = lambda fd: None
     quiet_logging("error")
     server: MCPServer[Any] = MCPServer("tiny", version="1", lifespan=lifespan)
     for tool in TOOLS:

@@ -36,9 +36,13 @@ def _character_start(text: str, position: int, start: int) -> int:
 
 
 def _inside_word(text: str, place: int) -> bool:
-    before, after = text[place - 1], text[place]
-    spaced = before < "\u0e00" and after < "\u0e00" or "\uac00" <= before and after <= "\ud7af"
-    return spaced and before.isalnum() and after.isalnum()
+    return _of_spaced_word(text[place - 1]) and _of_spaced_word(text[place])
+
+
+def _of_spaced_word(character: str) -> bool:
+    """Whether its script writes words between spaces: all before Thai, and Korean."""
+    spaced = character < "\u0e00" or "\uac00" <= character <= "\ud7af"
+    return spaced and character.isalnum()
 
 
 def _inside_character(text: str, place: int) -> bool:

@@ -208,9 +208,7 @@ SETTINGS: Sequence[Setting] = (
         "turns in which a page that came back after an eviction is kept",
         _whole(0, 100),
     ),
-    Setting(
-        "mode", "how the model is told to use memory", _one_of("strict", "relaxed", "passive")
-    ),
+    Setting("mode", "how the model is told to use memory", _one_of("strict", "relaxed", "passive")),
     Setting("policy", "eviction policy: importance, lru, or module:name", _text),
     Setting("tools", "groups of tools served: paging, session", _some_of(*TOOL_GROUPS)),
     Setting(

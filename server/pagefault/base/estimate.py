@@ -45,8 +45,8 @@ class Kind(NamedTuple):
 
 
 # Fitted to o200k_base by least squares on relative errors, within the two laws, on one half of the
-# pages that ESTIMATE_ERROR speaks of; each kind's prices were then checked, not hand-made. Only
-# "other" was set by hand: what a vocabulary does not know it spells in bytes.
+# pages that ESTIMATE_ERROR speaks of. Only "other" is set by hand: what a vocabulary does not know
+# it spells in bytes.
 # fmt: off
 KINDS = (
     Kind("lower", r"[a-z]+", (77, 3, 4, 4, 4, 5, 6, 7, 8, 9, 10), {
@@ -93,7 +93,46 @@ KINDS = (
 # fmt: on
 
 
-ESTIMATE_ERROR: Mapping[str, tuple[float, float]] = MappingProxyType({})
+ESTIMATE_ERROR: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "english": (0.050, 0.183),
+        "chat": (0.026, 0.092),
+        "markdown": (0.040, 0.200),
+        "python": (0.044, 0.200),
+        "code": (0.051, 0.210),
+        "json": (0.027, 0.150),
+        "logs": (0.031, 0.120),
+        "european": (0.065, 0.233),
+        "vietnamese": (0.112, 0.375),
+        "russian": (0.067, 0.231),
+        "ukrainian": (0.170, 0.300),
+        "greek": (0.065, 0.237),
+        "chinese": (0.067, 0.197),
+        "chinese_traditional": (0.124, 0.237),
+        "japanese": (0.041, 0.147),
+        "korean": (0.046, 0.154),
+        "arabic": (0.065, 0.216),
+        "hebrew": (0.193, 0.299),
+        "hindi": (0.114, 0.292),
+        "bengali": (0.087, 0.192),
+        "thai": (0.102, 0.291),
+        "emoji": (0.034, 0.125),
+    }
+)
+"""Per script the median and the 95th percentile of ``|estimate - tokens| / tokens`` of a page.
+
+Measured against o200k_base on pages of 20 to 2,000 characters, of files that the prices were not
+fitted to: about 34,000 pages of manual pages and translated manuals, fortune cookies, recorded
+conversations, README files, Python, JavaScript, C and shell sources, JSON files, and logs.
+"european" is German, French, Spanish, Portuguese, Polish and Turkish; "code" is not Python;
+"emoji" is chat with emoji strewn in. Short pages err most: from 300 characters on the 95th
+percentile falls to 0.11 for English, 0.12 for Python, 0.08 for JSON, 0.14 for Russian, 0.15 for
+Chinese and 0.08 for Japanese. The mean signed error is within 0.05, except Vietnamese +0.12, Thai
++0.09, traditional Chinese -0.12, Ukrainian -0.17 and Hebrew -0.19.
+cl100k_base has few tokens for other scripts than Latin: against it English, chat, code, JSON and
+logs err as much (0.03 to 0.07), but the estimate is too low by a fifth for Chinese, a quarter for
+Japanese, a third for Russian and Korean, and half or more for Arabic, Greek and Hindi.
+"""
 
 
 class Estimate:
@@ -103,6 +142,7 @@ class Estimate:
     exact = False
 
     def __init__(self) -> None:
+        """Compiles the table of kinds, which takes some milliseconds."""
         self._run = re.compile("|".join(f"(?P<{kind.name}>{kind.run})" for kind in KINDS))
         group = self._run.groupindex
         groups = self._run.groups + 1

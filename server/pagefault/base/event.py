@@ -173,7 +173,9 @@ def _short(given: Mapping[str, Any], field: str, at: str, limit: int) -> str | N
     if value is None or value == "":
         return None
     if not isinstance(value, str | int) or len(str(value)) > limit:
-        message = f"{at}.{field} is {str(value)[:40]!r}: give a string of at most {limit} characters"
+        message = (
+            f"{at}.{field} is {str(value)[:40]!r}: give a string of at most {limit} characters"
+        )
         raise InvalidArgument(message)
     return clean(str(value))
 

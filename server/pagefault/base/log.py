@@ -90,6 +90,8 @@ class PageAdded(Operation):
     hint: int | None = None
     created_at: float | None = None
     event_id: str | None = None
+    payload: int | None = None
+    tool_call_id: str | None = None
     tool_name: str | None = None
     derived_from: tuple[str, ...] = ()
 

@@ -53,9 +53,9 @@ REASONS = ("user_requested_recall", "resolve_reference", "tool_prereq", "specula
 class Page:
     """A page as one session sees it: the page and the version at that session's head.
 
-    ``content`` and ``hint`` are content ids; the text lies in the store's one place for text.
-    ``tokens`` counts level 0, ``size`` is its length in bytes, times are Unix seconds, ``position``
-    is the log position at which the page was made.
+    ``content``, ``hint`` and ``payload`` (tool calls, arguments) are content ids; the text lies in
+    the store's one place for text. ``tokens`` counts level 0, ``size`` is its length in bytes, times
+    are Unix seconds, ``position`` is the log position at which the page was made.
     """
 
     page_id: str
@@ -75,6 +75,8 @@ class Page:
     hint: int | None = None
     created_at: float | None = None
     event_id: str | None = None
+    payload: int | None = None
+    tool_call_id: str | None = None
     tool_name: str | None = None
     derived_from: tuple[str, ...] = ()
     position: int = 0

@@ -114,8 +114,23 @@ def filesystem_kind(path: str | Path) -> str | None:
     """
     with suppress(OSError):
         mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
-        return _kind_in(mounts, os.path.realpath(path))
+        return kind_in(mounts, os.path.realpath(path))
     return None
+
+
+def kind_in(mounts: str, path: str) -> str | None:
+    """As `filesystem_kind`, from the text of /proc/mounts, for an absolute path without links.
+
+    The innermost mount point around the path tells; of two on one point the later, which covers.
+    """
+    found, kind = -1, None
+    for line in mounts.splitlines():
+        _, point, this, *_ = line.split(" ")
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point)
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= found:
+            found, kind = len(point), this
+    return kind
 
 
 def is_network_folder(path: str | Path) -> bool:
@@ -158,6 +173,11 @@ def write_room(fd: int) -> int | None:
     return _empty_pipe(fd) or select.PIPE_BUF
 
 
+def wait_for_bytes(fd: int) -> None:
+    """Block this thread until a descriptor that somebody made non-blocking has bytes."""
+    select.select([fd], [], [])
+
+
 def wait_for_room(fd: int) -> None:
     """Block this thread until a descriptor that somebody made non-blocking takes bytes again."""
     select.select([], [fd], [])
@@ -170,15 +190,3 @@ def _empty_pipe(fd: int) -> int:
             waiting = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
             return 0 if any(waiting) else capacity
     return 0
-
-
-def _kind_in(mounts: str, path: str) -> str | None:
-    """The kind of the innermost mount point around the path; of two on one point the later."""
-    found, kind = -1, None
-    for line in mounts.splitlines():
-        _, point, this, *_ = line.split(" ")
-        point = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), point)
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= found:
-            found, kind = len(point), this
-    return kind

@@ -117,8 +117,8 @@ def open_tokenizer(
 ) -> Tokenizer:
     """The tokenizer of that name, "estimate" or an encoding, from local files alone.
 
-    A vocabulary is looked for in ``folder`` and then in ``caches``. Opening one takes about a
-    third of a second, so open it once.
+    A vocabulary is looked for in ``folder`` and then in ``caches``; one from a cache is copied to
+    ``folder``, since caches are emptied. Opening one takes a third of a second: open it once.
 
     Raises:
         InvalidArgument: no such encoding.
@@ -127,8 +127,7 @@ def open_tokenizer(
     if name == Estimate.name:
         return Estimate()
     vocabulary, data = read_vocabulary(name, folder, caches=caches, known=known)
-    # Half a hundred milliseconds that a workspace with an estimate never pays.
-    from tiktoken import Encoding
+    from tiktoken import Encoding  # start-up pays for it only where a vocabulary is in use
 
     # Without special tokens: a text that contains one's name is counted as the text it is.
     return Exact(

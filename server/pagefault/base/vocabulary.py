@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha1, sha256
@@ -58,9 +57,7 @@ class Vocabulary:
 
 
 # The expressions are part of the encodings' definition, as tiktoken 0.14 writes them.
-_GPT2_PATTERN = (
-    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-)
+_GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 _CL100K_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
     r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
@@ -120,6 +117,15 @@ def tiktoken_cache(environ: Mapping[str, str], temp: Path) -> Path:
     return Path(named) if named else temp / "data-gym-cache"
 
 
+def download(url: str, limit: int) -> bytes:
+    """At most ``limit`` bytes from a URL; OSError when the network or the server fails."""
+    from urllib.request import urlopen  # costs 30 ms at start-up, and one command needs it
+
+    with urlopen(url, timeout=_DOWNLOAD_SECONDS) as reply:
+        data: bytes = reply.read(limit)
+    return data
+
+
 def find_vocabulary(
     folder: Path,
     *,
@@ -146,6 +152,8 @@ def read_vocabulary(
 ) -> tuple[Vocabulary, bytes]:
     """The vocabulary of an encoding and its published bytes, from the first undamaged copy.
 
+    One that was found in a cache is copied to ``folder`` if that can be written.
+
     Raises:
         InvalidArgument: no such encoding.
         VocabularyMissing: no undamaged copy in ``folder`` or the caches.
@@ -154,6 +162,8 @@ def read_vocabulary(
     for place in vocabulary.places(folder, caches):
         data = _published_bytes(vocabulary, place)
         if data is not None:
+            if place != folder / vocabulary.file:
+                _keep(folder / vocabulary.file, data)
             return vocabulary, data
     message = (
         f"the vocabulary of {name} is not on this machine, or damaged: no {vocabulary.size} bytes "
@@ -170,12 +180,12 @@ def fetch_vocabulary(
     folder: Path,
     *,
     known: Mapping[str, Vocabulary] = VOCABULARIES,
-    download: Callable[[str, int], bytes] | None = None,
+    download: Callable[[str, int], bytes] = download,
 ) -> Path:
     """Download an encoding's vocabulary into ``folder``, unless an undamaged copy is there.
 
-    The only function that uses the network. ``download`` takes a URL and the most bytes to read.
-    The file appears whole or not at all. Returns its path.
+    The only function that uses the network, by way of ``download``. The file appears whole or not
+    at all. Returns its path.
 
     Raises:
         InvalidArgument: no such encoding.
@@ -185,7 +195,7 @@ def fetch_vocabulary(
     vocabulary = _named(name, known)
     path = folder / vocabulary.file
     if _published_bytes(vocabulary, path) is None:
-        _write_whole(path, _fetched_bytes(name, vocabulary, folder, download or _download))
+        _write_whole(path, _fetched_bytes(name, vocabulary, folder, download))
     return path
 
 
@@ -200,18 +210,22 @@ def _named(name: str, known: Mapping[str, Vocabulary]) -> Vocabulary:
 
 
 def _sized(vocabulary: Vocabulary, path: Path) -> bool:
-    with suppress(OSError):  # an unreadable cache is as good as none
+    with suppress(OSError):  # a folder that cannot be read is as good as none
         return path.stat().st_size == vocabulary.size
     return False
 
 
 def _published_bytes(vocabulary: Vocabulary, path: Path) -> bytes | None:
-    if not _sized(vocabulary, path):
-        return None
     with suppress(OSError):
-        data = path.read_bytes()
-        return data if vocabulary.fits(data) else None
+        if _sized(vocabulary, path) and vocabulary.fits(data := path.read_bytes()):
+            return data
     return None
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Have our own copy: caches lie in temporary folders, and a workspace keeps its tokenizer."""
+    with suppress(OSError):  # without a copy, the cache serves as long as it is there
+        _write_whole(path, data)
 
 
 def _fetched_bytes(
@@ -237,22 +251,15 @@ def _fetched_bytes(
     return data
 
 
-def _download(url: str, limit: int) -> bytes:
-    from urllib.request import urlopen  # costs 30 ms at start-up, and one command needs it
-
-    with urlopen(url, timeout=_DOWNLOAD_SECONDS) as reply:
-        data: bytes = reply.read(limit)
-    return data
-
-
 def _write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        except OSError:
-            Path(file.name).unlink()
-            raise
-    os.replace(file.name, path)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

@@ -6,11 +6,16 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 
-from ..memory.core import Memory
-from .setting_up import SetUp, set_up
+if TYPE_CHECKING:
+    from ..memory.core import Memory
+    from ..surface.app import PagefaultServer
+    from .setting_up import SetUp
+
+_REFUSED = 1
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -20,48 +25,75 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8321, help="port to listen on")
     parser.add_argument("--token-file", type=Path, help="hashed bearer tokens, one a line")
     parser.add_argument(
-        "--allowed-host", action="append", default=[], help="a further name clients may call it by"
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name that clients may call this machine by",
     )
 
 
-def run(options: Namespace) -> int:
-    """Serve until the client goes or a signal comes."""
-    if not options.http and options.command == "serve" and sys.stdin.isatty():
-        from .connecting import explain_connection  # noqa: PLC0415 - only a person needs it
+def run(ready: SetUp, options: Namespace) -> int:
+    """Serve until the client goes or a signal comes; at a terminal, say how to connect one."""
+    if not options.http and _at_a_terminal():
+        from .connecting import explain_connection  # only a person needs it
 
         print(explain_connection())
         return 0
-    ready = set_up(options)
     for note in ready.resolved.notes:
         print(f"pagefault: {note}", file=sys.stderr)
-    if options.http:
-        anyio.run(_serve_http, options, ready)
-    else:
-        anyio.run(_serve_stdio, ready)
+    return _serve_http(ready, options) if options.http else _serve_stdio(ready)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _serve_stdio(ready: SetUp) -> int:
+    from ..surface.transport.stdio import serve_stdio  # one transport is enough
+
+    server, _ = _build(ready)
+    anyio.run(serve_stdio, server)
     return 0
 
 
-async def _serve_stdio(ready: SetUp) -> None:
-    from ..surface.app import build_server  # noqa: PLC0415 - the SDK is slow to import
-    from ..surface.transport.stdio import serve_stdio  # noqa: PLC0415
+def _serve_http(ready: SetUp, options: Namespace) -> int:
+    from ..surface.transport.http import serve_http  # brings a web server with it
 
-    await serve_stdio(build_server(ready.memory(), ready.place()))
+    server, memory = _build(ready)
+
+    async def serve() -> None:
+        await serve_http(
+            server,
+            host=options.host,
+            port=options.port,
+            token_file=options.token_file,
+            allowed_hosts=options.allowed_host,
+            health=lambda: _health(memory),
+            log_level=ready.resolved.settings.log_level,
+        )
+
+    try:
+        anyio.run(serve)
+    except ValueError as error:  # before it listens: a bind, a token file or a host name
+        print(f"pagefault: refused: {error}", file=sys.stderr)
+        return _REFUSED
+    return 0
 
 
-async def _serve_http(options: Namespace, ready: SetUp) -> None:
-    from ..surface.app import build_server  # noqa: PLC0415
-    from ..surface.transport.http import serve_http  # noqa: PLC0415
+def _build(ready: SetUp) -> tuple[PagefaultServer, Memory]:
+    from ..surface.app import build_server  # the SDK takes half a second to import
+    from ..surface.door import Place
 
     memory = ready.memory()
-    await serve_http(
-        build_server(memory, ready.place()),
-        host=options.host,
-        port=options.port,
-        token_file=options.token_file,
-        allowed_hosts=options.allowed_host,
-        health=lambda: _health(memory),
-        log_level=ready.resolved.settings.log_level,
+    repository = ready.repository()
+    place = Place(
+        ready.resolved.settings.workspace,
+        repository.name if repository else "default",
+        repository.fingerprint if repository else None,
+        ready.tokenizer(),
     )
+    return build_server(memory, place), memory
 
 
 async def _health(memory: Memory) -> Mapping[str, object]:

@@ -27,6 +27,9 @@ _COLUMNS: Final = (
     " importance, position"
 )  # of a document, in the order of its fields
 
+# Named outright: without statistics the planner prefers to walk a whole area by its primary key.
+BY_PAGE: Final = "index_document INDEXED BY index_document_page"
+
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS index_area (
   area INTEGER PRIMARY KEY,
@@ -66,7 +69,8 @@ CREATE TABLE IF NOT EXISTS index_document (
   home INTEGER NOT NULL,    -- on the branch that the page was made on
   PRIMARY KEY (area, place)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS index_document_page ON index_document (area, page_id);
+CREATE UNIQUE INDEX IF NOT EXISTS index_document_page
+  ON index_document (area, page_id, session, version);
 """
 
 
@@ -233,7 +237,7 @@ def _keep_lane(db: apsw.Connection, area: Area, lane: Lane) -> None:
 def versions(db: apsw.Connection, area: Area, page_id: str) -> list[Known]:
     """The versions of a page that are in the index."""
     rows = db.execute(
-        "SELECT place, session, version, home FROM index_document WHERE area=? AND page_id=?",
+        f"SELECT place, session, version, home FROM {BY_PAGE} WHERE area=? AND page_id=?",
         (area.number, page_id),
     )
     return [Known(place, session, version, bool(home)) for place, session, version, home in rows]
@@ -264,7 +268,7 @@ def documents(
 ) -> list[tuple[int, Document]]:
     """Every version of a page with its place."""
     rows = db.execute(
-        f"SELECT place, {_COLUMNS} FROM index_document WHERE area=? AND page_id=?",
+        f"SELECT place, {_COLUMNS} FROM {BY_PAGE} WHERE area=? AND page_id=?",
         (area.number, page_id),
     )
     return [(place, Document(workspace, *columns)) for place, *columns in rows]
@@ -273,7 +277,7 @@ def documents(
 def forget(db: apsw.Connection, area: Area, page_id: str) -> None:
     """Delete the rows of every version of a page."""
     rows = db.execute(
-        "DELETE FROM index_document WHERE area=? AND page_id=? RETURNING session",
+        f"DELETE FROM {BY_PAGE} WHERE area=? AND page_id=? RETURNING session",
         (area.number, page_id),
     ).fetchall()
     lane = "UPDATE index_lane SET documents=documents-1 WHERE area=? AND session=?"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from . import forms, stopwords
@@ -18,6 +17,7 @@ _TERM: Final = re.compile(rf"(?:[^\W_]|[{MARKS}{UNSPACED}])+")
 _QUOTED: Final = re.compile('["\u201c\u201e\u00ab\u300c]([^"\u201c-\u201e\u00ab\u00bb\u300c\u300d]+)'
                             '["\u201d\u201c\u00bb\u300d]')
 _PAGE_ID: Final = re.compile(r"(?<!\w)[a-z]+_[0-9]{1,18}(?!\w)")
+_PUNCTUATION: Final = ".,;:!?'\"()[]{}<>*\u00a1\u00bf\u00ab\u00bb\u2018-\u201f\u2026"
 _ONE_CHARACTER: Final = re.compile(f"[{UNSPACED}]")
 
 
@@ -45,24 +45,21 @@ def words(text: str) -> tuple[str, ...]:
     When it has nothing but function words, they are what it asks for.
     """
     text = well_formed(text)
-    pieces = text.split()
-    common = stopwords.of([term.casefold() for term in _TERM.findall(text)])
-    telling = (term for piece in pieces for term in _telling(piece, common))
-    found = tuple(islice(dict.fromkeys(telling), MOST))
-    return found or tuple(islice(dict.fromkeys(_terms(text)), MOST))
+    pieces = [piece.strip(_PUNCTUATION) for piece in text.casefold().split()]
+    common = stopwords.of(pieces)
+    telling = [
+        piece for piece, plain in zip(text.split(), pieces, strict=True) if plain not in common
+    ]
+    found = [term for term in _terms(" ".join(telling)) if not _is_function(term, common)]
+    return tuple(dict.fromkeys(found or _terms(text)))[:MOST]
 
 
 def _terms(text: str) -> list[str]:
     return _TERM.findall(asked(text).casefold())
 
 
-def _telling(piece: str, common: frozenset[str]) -> Iterator[str]:
-    whole = _TERM.findall(piece)
-    if len(whole) == 1 and whole[0].casefold() in common:
-        return
-    for term in _terms(piece):
-        if term not in common and not stopwords.is_function_pair(term):
-            yield term
+def _is_function(term: str, common: frozenset[str]) -> bool:
+    return term in common or stopwords.is_function_pair(term)
 
 
 def _expression(word: str) -> str:

@@ -1,4 +1,4 @@
-"""Ranking: how well each place answers, from the rows that hold each term. Pure.
+"""Ranking: how well each place answers, from what holds each term. Pure.
 
 BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009) with
 the saturation k1 = 1.2 and two departures. A term counts once in a part of at most sixty words,
@@ -10,88 +10,120 @@ Frequencies are those of the range searched, a session or a workspace.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from math import log
 from typing import Final
 
-from .places import AFTER, BEFORE, FIRST_PART, PARTS, TURN, place_of
+from .places import AFTER, BEFORE, FIRST_PART
 
 _SATURATION: Final = 1.2
 _LENT: Final = 0.4  # worth of a neighbour's word, when the neighbour has `_USUAL` words
 _USUAL: Final = 20  # words of a spoken turn
-_LENDING: Final = 0.2  # a term in a larger share of the documents says nothing of the neighbours
+# A term that so many documents hold, or so large a share of them, says nothing of neighbours.
+_LENDERS: Final = 256
+_LENDERS_SHARE: Final = 0.2
+_CLOSER: Final = 64  # places looked at closer, with what lies beside them
 
-_PART: Final = PARTS - 1
-_REACH: Final = tuple(TURN * step for step in (*range(1, BEFORE + 1), *range(-AFTER, 0)))
 _LOANS: Final = tuple(2 * _LENT / (1 + words / _USUAL) for words in range(FIRST_PART))
 
 
-def scores(matches: Collection[Sequence[int]], documents: int, wanted: int) -> dict[int, float]:
-    """A score for each place, from the row ids that match each term.
-
-    Rare terms come first. A term that is common only tells the places found by rarer ones apart,
-    once these are at least `wanted`.
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What holds a term, oldest first: documents of one part, by place with their number of words,
+    and the parts of longer ones, by place and part.
     """
-    found: dict[int, float] = {}
-    for rows in sorted(matches, key=len):
-        weight = _rarity(len(rows), documents)
-        if len(rows) <= documents * _LENDING:
-            _add_lending(found, rows, weight)
-        elif len(found) < wanted:
-            _add(found, rows, weight)
-        else:
-            _refine(found, rows, weight)
-    return _by_place(found)
+
+    whole: dict[int, int] = field(default_factory=dict)
+    parts: list[tuple[int, int]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.whole) + len(self.parts)
 
 
-def _rarity(holding: int, documents: int) -> float:
+@dataclass(frozen=True, slots=True)
+class _Term:
+    match: Match
+    weight: float
+    lends: bool
+
+
+def scores(matches: Iterable[Match], documents: int, wanted: int) -> dict[int, float]:
+    """A score for each place that answers, of the places among so many documents.
+
+    Of many places only those are scored that hold the most by themselves, and their neighbours:
+    at least twice as many as are wanted.
+    """
+    terms = [_term(match, documents) for match in matches]
+    found = _whole(terms, _promising(terms, max(_CLOSER, 2 * wanted)))
+    for place, score in _best_parts(terms).items():
+        found[place] = found.get(place, 0.0) + score
+    return found
+
+
+def _term(match: Match, documents: int) -> _Term:
+    holding = len(match.whole) + len({place for place, _ in match.parts})
     holding = min(holding, documents)
-    return log(1 + (documents - holding + 0.5) / (holding + 0.5))
+    rarity = log(1 + (documents - holding + 0.5) / (holding + 0.5))
+    return _Term(match, rarity, holding <= min(_LENDERS, documents * _LENDERS_SHARE))
 
 
-def _saturated(count: float) -> float:
-    return count * (1 + _SATURATION) / (count + _SATURATION)
+def _promising(terms: Sequence[_Term], most: int) -> set[int] | None:
+    """The places with the best words of their own and all in reach of them; None for all places."""
+    if sum(len(term.match.whole) for term in terms) <= most:
+        return None
+    own: dict[int, float] = {}
+    for term in terms:
+        weight = term.weight
+        for place in term.match.whole:
+            own[place] = own.get(place, 0.0) + weight
+    if len(own) <= most:
+        return None
+    level = sorted(own.values())[-most]
+    above = [place for place, weight in own.items() if weight > level]
+    equal = [place for place, weight in own.items() if weight == level]
+    best = above + equal[len(above) - most :]
+    return {place + step for place in best for step in range(-BEFORE, AFTER + 1)}
 
 
-def _add_lending(found: dict[int, float], rows: Iterable[int], weight: float) -> None:
+def _whole(terms: Iterable[_Term], near: set[int] | None) -> dict[int, float]:
+    """The scores of documents as wholes: by what they hold, and what their neighbours lend."""
+    found: dict[int, float] = {}
+    for term in terms:
+        whole = term.match.whole
+        places = whole if near is None else whole.keys() & near
+        if term.lends:
+            _add(found, _lent(whole, places), term.weight)
+            continue
+        for place in places:
+            found[place] = found.get(place, 0.0) + term.weight
+    return found
+
+
+def _lent(words: dict[int, int], places: Iterable[int]) -> dict[int, float]:
+    """How often a term counts in each place that holds it or lies beside one."""
     counts: dict[int, float] = {}
-    for row in rows:
-        part = row & _PART
-        if part < FIRST_PART:
-            row -= part
-            loan = _LOANS[part]
-            for step in _REACH:
-                counts[row + step] = counts.get(row + step, 0.0) + loan
-        counts[row] = counts.get(row, 0.0) + 1.0
-    for row, count in counts.items():
-        found[row] = found.get(row, 0.0) + weight * _saturated(count)
+    for place in places:
+        counts[place] = counts.get(place, 0.0) + 1.0
+        loan = _LOANS[words[place]]
+        for borrower in (place - AFTER, place + 1, place + BEFORE):
+            counts[borrower] = counts.get(borrower, 0.0) + loan
+    return counts
 
 
-def _add(found: dict[int, float], rows: Iterable[int], weight: float) -> None:
-    for row in _keys(rows):
-        found[row] = found.get(row, 0.0) + weight
+def _add(found: dict[int, float], counts: dict[int, float], weight: float) -> None:
+    most = weight * (1 + _SATURATION)
+    for place, count in counts.items():
+        found[place] = found.get(place, 0.0) + most * count / (count + _SATURATION)
 
 
-def _refine(found: dict[int, float], rows: Iterable[int], weight: float) -> None:
-    for row in found.keys() & _keys(rows):
-        found[row] += weight
-
-
-def _keys(rows: Iterable[int]) -> set[int]:
-    """Rows as keys of the scores: a document of one part without its length."""
-    return {row if row & _PART >= FIRST_PART else row & ~_PART for row in rows}
-
-
-def _by_place(found: dict[int, float]) -> dict[int, float]:
-    """Parts brought together: the best part of a page, and what its neighbours lend the whole."""
+def _best_parts(terms: Iterable[_Term]) -> dict[int, float]:
+    """The score of the best part of each longer document."""
+    parts: dict[tuple[int, int], float] = {}
+    for term in terms:
+        for part in term.match.parts:
+            parts[part] = parts.get(part, 0.0) + term.weight
     best: dict[int, float] = {}
-    places: dict[int, float] = {}
-    for row, score in found.items():
-        place = place_of(row)
-        if row & _PART:
-            best[place] = max(best.get(place, 0.0), score)
-        else:
-            places[place] = score
-    for place, score in best.items():
-        places[place] = places.get(place, 0.0) + score
-    return places
+    for (place, _), score in parts.items():
+        best[place] = max(best.get(place, 0.0), score)
+    return best

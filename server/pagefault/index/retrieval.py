@@ -17,15 +17,17 @@ import apsw
 from . import areas, places, query, ranking
 from .areas import INDEX_FORMAT, Area
 from .document import Hit, Search
+from .ranking import Match
 
 COMMON: Final = 4096
 
-# Preferences between near equals, as shares of the score: together less than one in twelve.
+# Preferences between near equals, as shares of the score: together about one in twelve.
 _IMPORTANT: Final = 0.03
 _RECENT: Final = 0.02
 _SAME_SESSION: Final = 0.03
-_PREFERRED: Final = (1 + _IMPORTANT) * (1 + _RECENT) * (1 + _SAME_SESSION)
+_NEAR_EQUALS: Final = 8  # documents read beyond those wanted, which a preference may lift
 
+_PLACE_AND_PART: Final = f"rowid>>{places.PART_BITS}, rowid&{places.PARTS - 1}"
 _COLUMNS: Final = (
     "d.page_id, d.version, d.content, d.session, d.page_type, d.modality, d.role, d.name, d.hint,"
     " d.created_at, d.importance, d.position"
@@ -36,12 +38,12 @@ _AT_PLACES: Final = (
 )
 _BY_ID: Final = (
     f"SELECT d.place, {_COLUMNS} FROM json_each(:wanted) w CROSS JOIN index_document d"
-    " ON d.area=:area AND d.page_id=w.value AND d.place BETWEEN :first AND :last"
+    " INDEXED BY index_document_page ON d.area=:area AND d.page_id=w.value AND d.place BETWEEN :first AND :last"
 )
 # The version that the asking session reads: its own, else that of the page's own branch.
 _READABLE: Final = (
     "d.current AND (d.session=:session OR d.home AND NOT EXISTS (SELECT 1 FROM"
-    " index_document o WHERE o.area=d.area AND o.page_id=d.page_id AND o.session=:session))"
+    " index_document o INDEXED BY index_document_page WHERE o.area=d.area AND o.page_id=d.page_id AND o.session=:session))"
 )
 _FILTERS: Final[Mapping[str, str]] = {
     "page_types": "d.page_type IN (SELECT value FROM json_each(:page_types))",
@@ -93,7 +95,7 @@ def _answer(
     db: apsw.Connection, area: Area, search: Search, within: _Range, question: query.Question
 ) -> list[Hit]:
     wanted = search.offset + search.limit
-    matches = _matches(db, area, within, question.terms)
+    matches = _telling(db, area, within, question.terms)
     found = ranking.scores(matches, within.documents, wanted)
     reader = _Reader(db, area, search, within)
     best = reader.best(found, wanted)
@@ -103,30 +105,40 @@ def _answer(
     return hits[search.offset : wanted]
 
 
-def _matches(
+def _telling(
     db: apsw.Connection, area: Area, within: _Range, terms: Sequence[str]
-) -> list[list[int]]:
-    """For each term that tells documents apart, the row ids that hold it."""
-    held = [(term, _rows(db, area, within, term)) for term in terms]
-    telling = [rows for _, rows in held if 0 < len(rows) <= COMMON]
-    common = [term for term, rows in held if len(rows) > COMMON]
+) -> list[Match]:
+    """What holds each term, for those terms that tell documents apart."""
+    matches = _matches(db, area, within, terms)
+    telling = [match for match in matches if 0 < len(match) <= COMMON]
+    common = [term for term, match in zip(terms, matches, strict=True) if len(match) > COMMON]
     if telling or not common:
         return telling
     together = " AND ".join(f"({term})" for term in common)
-    newest = "ORDER BY rowid DESC"
-    return [_rows(db, area, within, together, newest) or _rows(db, area, within, common[0], newest)]
+    together_or_first = _matches(db, area, within, (together, common[0]), "DESC")
+    return [match for match in together_or_first if len(match)][:1]
 
 
-def _rows(
-    db: apsw.Connection, area: Area, within: _Range, expression: str, order: str = ""
-) -> list[int]:
-    """The row ids that an expression matches, at most one more than `COMMON` of them."""
-    table = area.table
-    found = db.execute(
-        f"SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid BETWEEN ? AND ? {order} LIMIT ?",
-        (expression, *places.row_span(within.first, within.last), COMMON + 1),
+def _matches(
+    db: apsw.Connection, area: Area, within: _Range, terms: Sequence[str], order: str = "ASC"
+) -> list[Match]:
+    """What holds each term, at most one row more than `COMMON` a term. In one statement, since
+    a statement costs as much as thirty rows.
+    """
+    held = (
+        f"SELECT * FROM (SELECT {number}, {_PLACE_AND_PART} FROM {area.table}"
+        f" WHERE {area.table} MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid {order} LIMIT ?)"
+        for number in range(len(terms))
     )
-    return [row for (row,) in found]
+    span = places.row_span(within.first, within.last)
+    bound = [value for term in terms for value in (term, *span, COMMON + 1)]
+    matches = [Match() for _ in terms]
+    for number, place, part in db.execute(" UNION ALL ".join(held), bound):
+        if part < places.FIRST_PART:
+            matches[number].whole[place] = part
+        else:
+            matches[number].parts.append((place, part))
+    return matches
 
 
 class _Reader:
@@ -155,22 +167,19 @@ class _Reader:
         return [_hit(row, above + 1.0) for row in self._read(_BY_ID, page_ids)]
 
     def best(self, found: Mapping[int, float], wanted: int) -> list[Hit]:
-        """The `wanted` best of the places found, or a few more, best first."""
+        """The `wanted` best of the places found, best first."""
         order = sorted(found, key=found.__getitem__, reverse=True)
-        hits: list[Hit] = []
-        done, piece = 0, wanted + wanted // 2 + 8
-        while done < len(order) and not self._settled(hits, wanted, found[order[done]]):
+        scored: list[tuple[float, _Row]] = []
+        done, piece = 0, wanted + _NEAR_EQUALS
+        while done < len(order) and len(scored) < wanted:
             part = order[done : done + piece]
             done, piece = done + piece, piece * 4
-            hits += [_hit(row, self._preferred(row, found)) for row in self._read(_AT_PLACES, part)]
-            hits.sort(key=lambda hit: (-hit.score, -hit.position))
-        return hits
+            scored += [(self._score(row, found), row) for row in self._read(_AT_PLACES, part)]
+        scored.sort(key=lambda pair: (pair[0], pair[1][12]), reverse=True)
+        return [_hit(row, score) for score, row in scored[:wanted]]
 
-    def _settled(self, hits: Sequence[Hit], wanted: int, next_score: float) -> bool:
-        """Whether no place with the next score or a smaller one can still come among the best."""
-        return len(hits) >= wanted and hits[wanted - 1].score >= next_score * _PREFERRED
-
-    def _preferred(self, row: _Row, found: Mapping[int, float]) -> float:
+    def _score(self, row: _Row, found: Mapping[int, float]) -> float:
+        """What was found, a little more for what is important, recent and of the session."""
         place, session, importance, position = row[0], row[4], row[11], row[12]
         return (
             found[place]

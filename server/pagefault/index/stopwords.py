@@ -95,7 +95,7 @@ def of(words: Collection[str]) -> frozenset[str]:
 
 def is_function_pair(term: str) -> bool:
     """Whether two neighbouring Chinese or Japanese characters say nothing of the content."""
-    if not _PAIR.fullmatch(term):
+    if len(term) != 2 or not _PAIR.fullmatch(term):
         return False
     first, second = term
     if _HIRAGANA.match(first) or _HIRAGANA.match(second):

@@ -94,12 +94,12 @@ async def build(memory: Memory, seat: Residency, request: ContextRequest) -> Con
         raise InvalidArgument(message)
     tokenizer = await memory.tokenizer(seat.workspace)
     async with seat.lock:
-        brought = await _bring_in(memory, seat, request.message)
+        brought = await bring_in(memory, seat, request.message)
         parts = await _parts(memory, seat, mode, request.system_prompt)
     return _fit(parts, budget, tokenizer, brought)
 
 
-async def _bring_in(memory: Memory, seat: Residency, message: str | None) -> tuple[str, ...]:
+async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tuple[str, ...]:
     """The pre-pass: map what the message refers to, at no cost to the model's quota."""
     if not message:
         return ()
@@ -121,20 +121,16 @@ async def _bring_in(memory: Memory, seat: Residency, message: str | None) -> tup
     return tuple(name for name in brought if name in seat.set)
 
 
-async def _parts(
-    memory: Memory, seat: Residency, mode: str, system_prompt: str | None
-) -> _Parts:
+async def _parts(memory: Memory, seat: Residency, mode: str, system_prompt: str | None) -> _Parts:
     mapped = seat.set.pages()
-    pages = await memory.store.pages(
-        seat.workspace, [page.page_id for page in mapped], seat.row.id
-    )
+    pages = await memory.store.pages(seat.workspace, [page.page_id for page in mapped], seat.row.id)
     for known in mapped:
         page = pages.get(known.page_id)
         if page is not None and page.version != known.version:
             seat.decide(partial(_admit, page=page, reason="resolve_reference"), page.page_id)
     lines = [
         await _line(memory, seat, known, pages[known.page_id])
-        for known in _by_worth(seat)
+        for known in by_worth(seat)
         if known.page_id in pages
     ]
     settings = memory.settings
@@ -155,7 +151,7 @@ async def _parts(
     )
 
 
-def _by_worth(seat: Residency) -> list[Mapped]:
+def by_worth(seat: Residency) -> list[Mapped]:
     """Mapped pages, the one to keep longest first: pins, then the policy's order backwards."""
     pages = seat.set.pages()
     pinned = [page for page in pages if page.is_pinned(seat.turn)]
@@ -168,13 +164,9 @@ async def _line(memory: Memory, seat: Residency, known: Mapped, page: Page) -> L
     return Line(page, shown.level, shown.text, known.is_pinned(seat.turn))
 
 
-async def _offers(
-    memory: Memory, seat: Residency
-) -> list[tuple[Page, str, Sequence[int]]]:
+async def _offers(memory: Memory, seat: Residency) -> list[tuple[Page, str, Sequence[int]]]:
     mapped = [page.page_id for page in seat.set.pages()]
-    candidates = await memory.store.recent_pages(
-        seat.workspace, seat.row.id, 50 + len(mapped)
-    )
+    candidates = await memory.store.recent_pages(seat.workspace, seat.row.id, 50 + len(mapped))
     offers: list[tuple[Page, str, Sequence[int]]] = []
     for page in rank_available(candidates, mapped):
         hint = await memory.hint(seat.workspace, page)
@@ -200,9 +192,7 @@ def rules_text(memory: Memory, mode: str) -> str:
     )
 
 
-def _fit(
-    parts: _Parts, budget: int, tokenizer: Tokenizer, brought: tuple[str, ...]
-) -> Context:
+def _fit(parts: _Parts, budget: int, tokenizer: Tokenizer, brought: tuple[str, ...]) -> Context:
     """Pack for the budget; where the whole counts more than its parts, pack for a little less."""
     target = budget
     while True:
@@ -228,7 +218,7 @@ def _compose(parts: _Parts, budget: int, count: Callable[[str], int]) -> tuple[s
         parts.lines,
         left - (0 if passive else _reserve(parts, budget, count)),
         count,
-        (lambda line: 0) if passive else (lambda line: count(canonical(_entry(parts, line)) + ",")),
+        lambda line: 0 if passive else count(canonical(_entry(parts, line)) + ","),
     )
     offers: list[Mapping[str, object]] = []
     if not passive:
@@ -242,9 +232,7 @@ def _reserve(parts: _Parts, budget: int, count: Callable[[str], int]) -> int:
     return min(int(budget * _OFFER_SHARE), sum(count(entry + ",") for entry in entries))
 
 
-def _offered(
-    parts: _Parts, left: int, count: Callable[[str], int]
-) -> list[Mapping[str, object]]:
+def _offered(parts: _Parts, left: int, count: Callable[[str], int]) -> list[Mapping[str, object]]:
     chosen: list[Mapping[str, object]] = []
     for offer in parts.offers:
         entry = available_entry(*offer)

@@ -100,9 +100,7 @@ class Memory:
         """The workspace's tokenizer, opened once, beside the loop."""
         name = workspace.tokenizer
         if name not in self._tokenizers:
-            self._tokenizers[name] = await anyio.to_thread.run_sync(
-                self.tools.open_tokenizer, name
-            )
+            self._tokenizers[name] = await anyio.to_thread.run_sync(self.tools.open_tokenizer, name)
         return self._tokenizers[name]
 
     async def seat(self, workspace: Workspace, session: str) -> Residency:

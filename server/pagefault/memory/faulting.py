@@ -111,9 +111,7 @@ async def _fault(memory: Memory, seat: Residency, page: Page, request: FaultRequ
     seat.decide(decide, page.page_id)
     if admission.page is None:
         notes = (*notes, _not_mapped(seat, shown))
-    return Fault(
-        page, shown, text, next_offset, admission, quota_of(memory, seat), hit, notes
-    )
+    return Fault(page, shown, text, next_offset, admission, quota_of(memory, seat), hit, notes)
 
 
 async def _choose(

@@ -61,9 +61,7 @@ async def history(
     return History(page_id, versions, lines, forgotten, shown, None, difference)
 
 
-async def _text(
-    memory: Memory, seat: Residency, versions: Sequence[Version], wanted: int
-) -> str:
+async def _text(memory: Memory, seat: Residency, versions: Sequence[Version], wanted: int) -> str:
     for version in versions:
         if version.version == wanted:
             return await memory.text(seat.workspace, version.content)
@@ -74,6 +72,11 @@ async def _text(
 
 def _diff(before: str, after: str, old: int, new: int) -> str:
     lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), f"version {old}", f"version {new}", lineterm="", n=2
+        before.splitlines(),
+        after.splitlines(),
+        f"version {old}",
+        f"version {new}",
+        lineterm="",
+        n=2,
     )
     return "\n".join(lines)

@@ -124,9 +124,7 @@ async def release(
         return Released(tuple(evicted), tuple(demoted), tuple(kept))
 
 
-async def _demote(
-    memory: Memory, seat: Residency, page: Page, known: Mapped, level: int
-) -> bool:
+async def _demote(memory: Memory, seat: Residency, page: Page, known: Mapped, level: int) -> bool:
     shown = await at_level(memory, seat.workspace, page, level)
     if shown.tokens >= known.tokens:
         return False

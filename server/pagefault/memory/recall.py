@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..base.clock import parse_time
 from ..base.errors import InvalidArgument
 from ..base.page import MODALITIES, PAGE_TYPES
-from ..index.fulltext import Hit, Search
+from ..index.document import Hit, Search
 from ..index.snippet import snippet
 from ..residency import Residency
 from .core import Memory
@@ -23,7 +23,7 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A question. ``since`` and ``until`` are ISO 8601; a bare date in ``until`` includes its day."""
+    """A question. Times are ISO 8601; a bare date in ``until`` includes its day."""
 
     query: str
     page_types: Sequence[str] = ()
@@ -115,5 +115,3 @@ def _until(text: str | None) -> float | None:
         return None
     at = parse_time(text)
     return at + _DAY - 0.001 if _BARE_DATE.fullmatch(text.strip()) else at
-
-

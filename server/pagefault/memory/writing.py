@@ -99,9 +99,7 @@ def map_new(seat: Residency, pages: Sequence[tuple[Mapped, Mapped | None]]) -> t
     return tuple(evicted)
 
 
-def mapped_forms(
-    page: Page, text: str, hint: str | None, tokens_of_stub: int
-) -> tuple[Mapped, Mapped | None]:
+def mapped_forms(page: Page, tokens_of_stub: int) -> tuple[Mapped, Mapped | None]:
     """A new page as `map_new` wants it."""
     full = placed(page, Level.FULL, page.tokens)
     small = tokens_of_stub < page.tokens
@@ -134,9 +132,7 @@ async def _trust(memory: Memory, seat: Residency, request: WriteRequest) -> int:
     return min([SOURCE_TRUST["model"], *(page.trust for page in found.values())])
 
 
-async def _page(
-    memory: Memory, seat: Residency, request: WriteRequest, draft: _Draft
-) -> Written:
+async def _page(memory: Memory, seat: Residency, request: WriteRequest, draft: _Draft) -> Written:
     added = PageAdded(
         session=seat.row.id,
         page_id="+0",
@@ -166,9 +162,7 @@ async def _version(
 ) -> Written:
     for _ in range(_ATTEMPTS):
         page = await find_page(memory, seat, str(request.page_id))
-        if request.key and await memory.store.page_of_key(
-            seat.workspace, seat.row.id, request.key
-        ):
+        if request.key and await memory.store.page_of_key(seat.workspace, seat.row.id, request.key):
             return await _first(memory, seat, page.page_id)
         added = VersionAdded(
             session=seat.row.id,
@@ -228,9 +222,7 @@ async def _map(
     request: WriteRequest,
 ) -> Written:
     tokenizer = await memory.tokenizer(seat.workspace)
-    forms = mapped_forms(
-        page, draft.text, request.hint, tokenizer.count(stub(page, draft.text, request.hint))
-    )
+    forms = mapped_forms(page, tokenizer.count(stub(page, draft.text, request.hint)))
     async with seat.lock:
         seat.saw(applied.sessions[seat.row.id])
         evicted = map_new(seat, [forms])

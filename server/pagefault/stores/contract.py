@@ -20,7 +20,7 @@ from typing import Protocol
 
 from ..base.log import LogLine, Operation
 from ..base.page import Page, Version
-from ..index.fulltext import Hit, Search
+from ..index.document import Hit, Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +201,7 @@ class Store(Protocol):
         """Those of the pages that exist, each at the session's head."""
         ...
 
-    async def recent_pages(
-        self, workspace: Workspace, session: str, limit: int
-    ) -> list[Page]:
+    async def recent_pages(self, workspace: Workspace, session: str, limit: int) -> list[Page]:
         """The best candidates of a manifest: the session's claims, summaries and latest pages."""
         ...
 
@@ -242,7 +240,11 @@ class Store(Protocol):
         ...
 
     async def log(
-        self, workspace: Workspace, after: int, limit: int, page_id: str | None = None,
+        self,
+        workspace: Workspace,
+        after: int,
+        limit: int,
+        page_id: str | None = None,
         session: str | None = None,
     ) -> list[LogLine]:
         """Log lines with a position above ``after``, in order, of a page or session if named."""
@@ -252,9 +254,7 @@ class Store(Protocol):
         """Pages that name this one in ``derived_from``, at any depth."""
         ...
 
-    async def ids_like(
-        self, workspace: Workspace, what: str, prefix: str, limit: int
-    ) -> list[str]:
+    async def ids_like(self, workspace: Workspace, what: str, prefix: str, limit: int) -> list[str]:
         """Page ids or session handles (``what`` "page" or "session") that begin with prefix."""
         ...
 

@@ -41,4 +41,3 @@ class FileLock:
     def close(self) -> None:
         """Let go of the side file; it stays on the disk for the others."""
         os.close(self._handle)
-

@@ -39,7 +39,7 @@ def opener(url: str, *, synced: bool) -> Callable[[], Store]:
 
 
 def _sqlite(url: str, synced: bool) -> Store:
-    from .sqlite import SqliteStore  # noqa: PLC0415 - apsw is loaded when a file is opened
+    from .sqlite import SqliteStore
 
     return SqliteStore.open(sqlite_path(url), synced=synced)
 

@@ -31,6 +31,7 @@ from .views import VIEWS, Reading, locate
 from .watch import Watch
 
 _COMPLETIONS = 100
+_HANDSHAKE = 0.1  # seconds left to the client's first messages, which importing would slow down
 _LISTS_LAST = CacheHint(ttl_ms=300_000, scope="public")  # the lists never change while it runs
 
 
@@ -142,7 +143,8 @@ def build_server(memory: Memory, place: Place) -> PagefaultServer:
 
 
 async def _open_early(memory: Memory) -> None:
-    """Open the store beside the handshake; a failure is told to the first call that needs it."""
+    """Open the store after the handshake; a failure is told to the first call that needs it."""
+    await anyio.sleep(_HANDSHAKE)
     try:
         await memory.ready()
     except StoreError:
@@ -179,7 +181,7 @@ def _add_handlers(server: PagefaultServer, door: Door, watch: Watch) -> None:
         return types.EmptyResult()
 
     # The low-level server is private in 2.3 (the minor is pinned); it has no public way to these.
-    low = server._lowlevel_server  # noqa: SLF001
+    low = server._lowlevel_server
     low.add_request_handler("completion/complete", types.CompleteRequestParams, complete)
     low.add_request_handler("resources/subscribe", types.SubscribeRequestParams, subscribe)
     low.add_request_handler("resources/unsubscribe", types.UnsubscribeRequestParams, unsubscribe)
@@ -204,7 +206,5 @@ async def _complete(
         return []  # a completion is a convenience: the call that follows says what is wrong
 
 
-def _context(
-    server: PagefaultServer, ctx: ServerRequestContext[Memory]
-) -> Context[Memory, Any]:
+def _context(server: PagefaultServer, ctx: ServerRequestContext[Memory]) -> Context[Memory, Any]:
     return Context(request_context=ctx, mcp_server=server)

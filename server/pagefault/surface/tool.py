@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -12,11 +11,13 @@ from typing import Any
 import mcp.types as types
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
-from pydantic import PrivateAttr, ValidationError
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from pydantic import PrivateAttr
 
-from ..base.errors import InvalidArgument, PagefaultError
+from ..base.errors import PagefaultError
 from ..base.event import clean
 from .door import Door
+from .parameters import Parameters
 
 log = logging.getLogger("pagefault")
 
@@ -31,8 +32,9 @@ class Spec:
     """A tool's entry in its folder's tuple.
 
     ``body`` takes a `Call` first; its further parameters are the tool's arguments, and its
-    docstring is the description a model reads. ``own_turn``: the argument whose presence means
-    that the call itself decides about the turn. ``fields``: the reply's own fields and JSON types.
+    docstring is the description a model reads. ``fields``: the reply's own fields and JSON types.
+    ``own_turn``: whether such a call decides itself about the turn. ``opens``: it makes the
+    session, so it is given the door and the context in place of a `Call`.
     """
 
     body: Body
@@ -43,32 +45,30 @@ class Spec:
     idempotent: bool = False
     large: bool = False
     own_turn: Callable[[dict[str, Any]], bool] = lambda _: False
+    opens: bool = False
 
 
 class MemoryTool(Tool):
     """Runs a `Spec` for a call that came through the door."""
 
     _door: Door = PrivateAttr()
-    _own_turn: Callable[[dict[str, Any]], bool] = PrivateAttr()
+    _spec: Spec = PrivateAttr()
+    _arguments: Parameters = PrivateAttr()
 
     @classmethod
     def of(cls, spec: Spec, door: Door) -> MemoryTool:
         """The tool that a client lists and calls."""
-        plain = Tool.from_function(
-            _with_session(spec.body), description="-", context_kwarg="call"
-        )
-        metadata = plain.fn_metadata.model_copy(
-            update={"output_schema": _output_schema(spec.fields), "output_model": None}
-        )
+        arguments = Parameters(spec.body)
         tool = cls(
             fn=spec.body,
-            name=plain.name,
+            name=spec.body.__name__,
             title=spec.title,
             description=" ".join((spec.body.__doc__ or "").split()),
-            parameters=_lean(plain.parameters),
-            fn_metadata=metadata,
+            parameters=arguments.schema,
+            fn_metadata=FuncMetadata(
+                arg_model=ArgModelBase, output_schema=_output_schema(spec.fields)
+            ),
             is_async=True,
-            context_kwarg="call",
             annotations=types.ToolAnnotations(
                 read_only_hint=spec.read_only,
                 destructive_hint=spec.destructive,
@@ -77,15 +77,14 @@ class MemoryTool(Tool):
             ),
             meta={"anthropic/maxResultSizeChars": _RESULT_CHARS} if spec.large else None,
         )
-        tool._door = door  # noqa: SLF001 - pydantic's private attributes are set after making
-        tool._own_turn = spec.own_turn  # noqa: SLF001
+        tool._door, tool._spec, tool._arguments = door, spec, arguments
         return tool
 
     async def run(
         self,
         arguments: dict[str, Any],
         context: Context[Any, Any],
-        convert_result: bool = False,  # noqa: ARG002, FBT001, FBT002 - the SDK's signature
+        convert_result: bool = False,
     ) -> types.CallToolResult:
         """Answer the call; every failure is a result that a model can act on."""
         try:
@@ -103,24 +102,16 @@ class MemoryTool(Tool):
     async def _answer(
         self, arguments: dict[str, Any], context: Context[Any, Any]
     ) -> dict[str, Any]:
-        given = self._validated(arguments)
-        session_id = given.pop("session_id", None)
-        if self.name == "session_start":
-            return await self.fn(self._door, context, session_id=session_id, **given)  # type: ignore[no-any-return]
-        call = await self._door.call(context, session_id, own_turn=self._own_turn(given))
+        given = self._arguments.read(arguments)
+        body = self._spec.body
+        if self._spec.opens:
+            return await body(self._door, context, **given)
+        own_turn = self._spec.own_turn(given)
+        call = await self._door.call(context, given.pop("session_id"), own_turn=own_turn)
         try:
-            return await self.fn(call, **given)  # type: ignore[no-any-return]
+            return await body(call, **given)
         finally:
             call.memory.settle(call.seat)
-
-    def _validated(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return self.fn_metadata.validate_arguments(arguments)
-        except ValidationError as error:
-            raise InvalidArgument(_explain(self, error)) from None
-        except (ValueError, RecursionError):
-            message = f"the arguments of {self.name} cannot be read: send plain JSON values"
-            raise InvalidArgument(message) from None
 
 
 def result_of(reply: dict[str, Any]) -> types.CallToolResult:
@@ -135,59 +126,12 @@ def error_of(text: str) -> types.CallToolResult:
     text = clean(text)
     if len(text) > _ERROR_LENGTH:
         text = text[: _ERROR_LENGTH - 1] + "…"
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text)], is_error=True
-    )
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
 
 
 def compact(reply: object) -> str:
     """JSON without a space that nobody needs."""
     return json.dumps(reply, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def _with_session(body: Body) -> Body:
-    """The body as its arguments are seen from outside: what is injected is left out, and the
-    argument that every tool has is there."""
-    signature = inspect.signature(body, eval_str=True)
-    outside = {name: p for name, p in signature.parameters.items() if name != "context"}
-    outside.setdefault(
-        "session_id",
-        inspect.Parameter(
-            "session_id", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=str | None
-        ),
-    )
-
-    async def named(*_: object, **__: object) -> dict[str, Any]:
-        raise NotImplementedError  # only its signature is read
-
-    named.__signature__ = signature.replace(parameters=list(outside.values()))  # type: ignore[attr-defined]
-    named.__annotations__ = {name: p.annotation for name, p in outside.items()}
-    named.__name__ = body.__name__
-    return named
-
-
-def _lean(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without titles, defaults and nulls: the handler applies the defaults."""
-    properties = {name: _lean_one(value) for name, value in schema["properties"].items()}
-    lean: dict[str, Any] = {"type": "object", "properties": properties}
-    if schema.get("required"):
-        lean["required"] = schema["required"]
-    return lean
-
-
-def _lean_one(schema: dict[str, Any]) -> dict[str, Any]:
-    options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
-    if len(options) == 1:
-        schema = {**schema, **options[0]}
-    elif options:
-        schema = {**schema, "anyOf": options}
-    hidden = {"title", "default"} | ({"anyOf"} if len(options) == 1 else set())
-    lean = {name: value for name, value in schema.items() if name not in hidden}
-    if lean.get("additionalProperties") is True:
-        del lean["additionalProperties"]
-    if isinstance(lean.get("items"), dict):
-        lean["items"] = _lean_one(lean["items"])
-    return lean
 
 
 def _output_schema(fields: dict[str, str]) -> dict[str, Any]:
@@ -197,14 +141,3 @@ def _output_schema(fields: dict[str, str]) -> dict[str, Any]:
         "properties": {name: {"type": kind} for name, kind in named.items()},
         "required": ["session_id", "workspace"],
     }
-
-
-def _explain(tool: Tool, error: ValidationError) -> str:
-    """The first thing that is wrong, in one sentence, and what the tool takes."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
-    given = "" if first["type"] == "missing" else f", given {str(first.get('input'))[:60]!r}"
-    takes = ", ".join(tool.parameters["properties"])
-    return f"{where or 'arguments'}: {first['msg'].lower()}{given}. {tool.name} takes {takes}"
-
-

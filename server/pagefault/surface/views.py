@@ -19,8 +19,8 @@ from ..base.log import EventAdded
 from ..memory import Memory
 from ..memory.context import MODES, ContextRequest, build, rules_text
 from ..memory.faulting import find_page
-from ..memory.levels import at_level
 from ..memory.history import history
+from ..memory.levels import at_level
 from ..residency import Residency
 from ..stores.contract import Session, Workspace
 from .tool import compact
@@ -285,4 +285,3 @@ VIEWS: Sequence[View] = (
     View("pages/{page_id}/history", "history", "A page's versions and log", _page_history),
     View("health", "health", "Whether the store answers, and how much is in it", _health),
 )
-

@@ -10,7 +10,15 @@ from typing import Any
 
 import apsw
 
-from ...base.log import EventAdded, LogLine, Operation, PageAdded, SessionOpened, TurnBegan, VersionAdded
+from ...base.log import (
+    EventAdded,
+    LogLine,
+    Operation,
+    PageAdded,
+    SessionOpened,
+    TurnBegan,
+    VersionAdded,
+)
 from ..codec import keep
 from ..contract import Applied, Commit, Conflict, Session
 from .projection import Projection, SessionRow, content_key

@@ -59,9 +59,7 @@ def _piece(
 def _documents(db: apsw.Connection, workspace: int, after: int) -> list[fulltext.Document]:
     text_of = Projection(db, workspace, 0).text
     base = content_key(workspace, 0)
-    found = db.execute(
-        _NEW, (workspace, base, base + after, content_key(workspace + 1, 0), PIECE)
-    )
+    found = db.execute(_NEW, (workspace, base, base + after, content_key(workspace + 1, 0), PIECE))
     return [
         fulltext.Document(
             workspace=workspace,
@@ -79,7 +77,19 @@ def _documents(db: apsw.Connection, workspace: int, after: int) -> list[fulltext
             position=position,
         )
         for (
-            _, page, version, content, page_type, modality, role, name, hint, created_at,
-            importance, position, branch, tool_name,
+            _,
+            page,
+            version,
+            content,
+            page_type,
+            modality,
+            role,
+            name,
+            hint,
+            created_at,
+            importance,
+            position,
+            branch,
+            tool_name,
         ) in found
     ]

@@ -184,8 +184,8 @@ class Projection:
     def _page(self, line: LogLine, page: PageAdded) -> None:
         row = self.known(page.session)
         self.db.execute(
-            "INSERT INTO page(ws,id,home,page_type,role,name,event_id,tool_name,"
-            "created_at,recorded_at,position) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO page(ws,id,home,page_type,role,name,event_id,payload,tool_call_id,"
+            "tool_name,created_at,recorded_at,position) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 self.workspace,
                 page.page_id,
@@ -194,6 +194,8 @@ class Projection:
                 page.role,
                 page.name,
                 page.event_id,
+                page.payload,
+                page.tool_call_id,
                 page.tool_name,
                 page.created_at,
                 line.at,
@@ -366,8 +368,7 @@ class Projection:
             "SELECT content FROM version WHERE ws=?1 AND page=?2 UNION "
             "SELECT hint FROM version WHERE ws=?1 AND page=?2 UNION "
             "SELECT content FROM representation WHERE ws=?1 AND page=?2 UNION "
-            "SELECT json_extract(data,'$.payload') FROM log WHERE page=?2 AND kind='event' "
-            "AND key>>40=?1",
+            "SELECT payload FROM page WHERE ws=?1 AND id=?2",
             (self.workspace, page_id),
         )
         return {content for (content,) in found if content is not None}

@@ -33,7 +33,8 @@ _HEAD = (
 _PAGE = (
     "SELECT p.id, p.page_type, v.modality, (SELECT id FROM session WHERE key=p.home), v.version,"
     " v.content, v.tokens, v.size, v.importance, v.source, v.trust, p.recorded_at, p.role, p.name,"
-    " v.hint, p.created_at, p.event_id, p.tool_name, v.derived_from, p.position, p.forgotten"
+    " v.hint, p.created_at, p.event_id, p.payload, p.tool_call_id, p.tool_name, v.derived_from,"
+    " p.position, p.forgotten"
     f" FROM page p JOIN version v ON v.ws=p.ws AND v.page=p.id AND v.version={_HEAD}"
     " WHERE p.ws=?1"
 )
@@ -223,7 +224,9 @@ class Reader:
         """Log lines in order."""
         span = _span(workspace, after)
         if page_id is not None:
-            found = self.rows(f"{_LOG} AND l.page=? ORDER BY l.key LIMIT ?", (*span, page_id, limit))
+            found = self.rows(
+                f"{_LOG} AND l.page=? ORDER BY l.key LIMIT ?", (*span, page_id, limit)
+            )
         elif session is not None:
             found = self.rows(
                 f"{_LOG} AND s.ws=? AND s.id=? ORDER BY l.key LIMIT ?",
@@ -291,7 +294,7 @@ def _span(workspace: int, after: int) -> tuple[int, int]:
 
 
 def _page(row: tuple[Any, ...]) -> Page:
-    fields = [*row[:18], tuple(json.loads(row[18])), row[19]]
+    fields = [*row[:20], tuple(json.loads(row[20])), row[21]]
     return Page(*fields)
 
 

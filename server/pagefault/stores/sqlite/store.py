@@ -16,7 +16,7 @@ from ...base.errors import InvalidArgument, WorkspaceNotFound
 from ...base.log import LogLine
 from ...base.page import Page, Version
 from ...index import fulltext
-from ...index.fulltext import Search
+from ...index.document import Search
 from ..codec import keep
 from ..contract import (
     Applied,
@@ -41,7 +41,7 @@ _PATIENT_BACKLOG = 4_096  # log positions a search waits for; a rebuild goes on 
 
 
 class SqliteStore:
-    """See `contract.Store`. Use it from one event loop; any number of processes may share a file."""
+    """See `contract.Store`. It serves one event loop; many processes may share a file."""
 
     def __init__(self, file: DataFile, *, synced: bool) -> None:
         self._file = file
@@ -69,7 +69,9 @@ class SqliteStore:
         if found is not None:
             return found
         if not wanted.create:
-            message = f"no workspace {wanted.id or wanted.name!r}. List them with `pagefault doctor`."
+            message = (
+                f"no workspace {wanted.id or wanted.name!r}. List them with `pagefault doctor`."
+            )
             raise WorkspaceNotFound(message)
         return await self._writer.do(lambda db: _make(db, wanted), Haste.SYNCED)
 
@@ -168,9 +170,7 @@ class SqliteStore:
         """Pages derived from this one, at any depth."""
         return self._reader.derived_pages(workspace.key, page_id)
 
-    async def ids_like(
-        self, workspace: Workspace, what: str, prefix: str, limit: int
-    ) -> list[str]:
+    async def ids_like(self, workspace: Workspace, what: str, prefix: str, limit: int) -> list[str]:
         """Ids that begin with ``prefix``, newest first."""
         return self._reader.ids_like(workspace.key, what, prefix, limit)
 
@@ -214,9 +214,7 @@ class SqliteStore:
         if behind > _PATIENT_BACKLOG:
             await self._writer.do(lambda db: catch_up(db, workspace.key), Haste.NOW)
             return self._reader.backlog(workspace.key)
-        while behind and await self._writer.do(
-            lambda db: catch_up(db, workspace.key), Haste.NOW
-        ):
+        while behind and await self._writer.do(lambda db: catch_up(db, workspace.key), Haste.NOW):
             pass
         return 0
 
@@ -224,9 +222,7 @@ class SqliteStore:
         with self._searching:
             return self._search(workspace, search, self._searcher)
 
-    def _search(
-        self, workspace: Workspace, search: Search, reader: Reader
-    ) -> list[fulltext.Hit]:
+    def _search(self, workspace: Workspace, search: Search, reader: Reader) -> list[fulltext.Hit]:
         try:
             with reader.gate:
                 return fulltext.search(reader.db, workspace.owner, search)
@@ -262,8 +258,7 @@ def _make(db: apsw.Connection, wanted: WorkspaceRequest) -> Workspace:
     name = wanted.id or wanted.name
     chosen = _free_id(db, owner, _slug(name))
     db.execute(
-        "INSERT INTO workspace(owner,id,name,fingerprint,tokenizer,created_at)"
-        " VALUES(?,?,?,?,?,?)",
+        "INSERT INTO workspace(owner,id,name,fingerprint,tokenizer,created_at) VALUES(?,?,?,?,?,?)",
         (owner, chosen, name, wanted.fingerprint, wanted.tokenizer, wanted.at),
     )
     made = Workspace(*only_row(db, f"{WORKSPACE} WHERE w.key=?", db.last_insert_rowid()))
@@ -271,9 +266,7 @@ def _make(db: apsw.Connection, wanted: WorkspaceRequest) -> Workspace:
 
 
 def _free_id(db: apsw.Connection, owner: int, slug: str) -> str:
-    taken = {
-        name for (name,) in db.execute("SELECT id FROM workspace WHERE owner=?", (owner,))
-    }
+    taken = {name for (name,) in db.execute("SELECT id FROM workspace WHERE owner=?", (owner,))}
     number = 2
     chosen = slug
     while chosen in taken:
@@ -326,5 +319,3 @@ def _raise_counters(db: apsw.Connection, workspace: int, line: LogLine) -> None:
                 " ON CONFLICT DO UPDATE SET last=max(last,excluded.last)",
                 (workspace, prefix, int(number)),
             )
-
-

@@ -32,8 +32,7 @@ async def page_fault(
     max_tokens: int | None = None,
 ) -> dict[str, Any]:
     """Read a page in full and map it. Call it on an id from search_pages, the manifest or a
-    reference, before relying on what it says. Long pages: go on at next_offset. Costs one of the
-    turn's faults unless mapped.
+    reference, before relying on what it says. Long pages: go on at next_offset.
     """
     request = FaultRequest(
         page_id, target_level, reason or "user_requested_recall", offset or 0, max_tokens
@@ -103,12 +102,12 @@ async def page_write(
     page_id: Annotated[str | None, Field(description="page to give a new version")] = None,
     represents: Annotated[str | None, Field(description="page that content is a level of")] = None,
     level: int | None = None,
-    key: Annotated[str | None, Field(description="same key, same page: safe to repeat")] = None,
+    key: Annotated[str | None, Field(description="makes a repeat safe")] = None,
     name: str | None = None,
 ) -> dict[str, Any]:
     """Keep a decision, fact, preference or result for later. Call it as soon as one is settled:
     one matter a page, readable alone. page_type: claim (default), summary, artifact, procedure,
-    index, transcript. derived_from: ids it was made from.
+    index, transcript.
     """
     request = WriteRequest(
         content,
@@ -150,8 +149,8 @@ async def page_evict(
     page_ids: list[str],
     level: Annotated[int | None, Field(description="demote to 1..3 and keep mapped")] = None,
 ) -> dict[str, Any]:
-    """Release pages you no longer need from the working set; they stay stored and can be faulted
-    again. Call it when a subject is closed and room is short.
+    """Release pages from the working set; they stay stored. Call it when a subject is closed
+    and room is short.
     """
     done = await release(call.memory, call.seat, page_ids, level)
     if done.kept:

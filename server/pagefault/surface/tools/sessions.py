@@ -157,11 +157,13 @@ TOOLS = (
         session_start,
         "Start or resume a session",
         {"resumed": "boolean", "resume": "object", "sessions": "array"},
+        opens=True,
     ),
     Spec(
         session_record,
         "Record events",
         {"events": "array", "tokens": "integer"},
+        own_turn=lambda given: any(event.get("role") == "user" for event in given["events"]),
     ),
     Spec(
         session_stats,

@@ -42,7 +42,9 @@ class Lifetime:
         for each, former in self._handlers.items():
             if former is not signal.SIG_IGN:  # as under nohup
                 signal.signal(each, self._on_signal)
-        threading.Thread(target=self._watch, args=(parent_id(),), daemon=True).start()
+        threading.Thread(
+            target=self._watch, args=(parent_id(),), name="lifetime", daemon=True
+        ).start()
         return self
 
     def __exit__(self, *_: object) -> None:

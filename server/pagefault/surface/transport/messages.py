@@ -80,7 +80,7 @@ def _invalid(value: dict[str, Any], error: ValidationError) -> Refusal:
         request_id = None  # no id, or one of ours
     return Refusal(
         INVALID_REQUEST,
-        f"Invalid request: {first['loc'][0]}: {first['msg']}; a request has jsonrpc \"2.0\", an id "
+        f'Invalid request: {first["loc"][0]}: {first["msg"]}; a request has jsonrpc "2.0", an id '
         "that is a string or an integer, a method, and params that are an object, if any.",
         request_id,
     )

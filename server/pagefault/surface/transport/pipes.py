@@ -1,7 +1,7 @@
-"""The two pipes of a stdio server: claimed from the rest of the process, read, and written.
+"""The two pipes of a stdio server: bytes in, bytes out, a bounded number of them in between.
 
-Reading and writing happen in the event loop where the system can tell that they will not block,
-which spares a call two changes of thread, and in a thread of their own elsewhere.
+Both work in the event loop where the system can tell that this does not block, which spares a call
+two changes of thread, and in a thread of their own elsewhere.
 """
 
 from __future__ import annotations
@@ -10,61 +10,19 @@ import asyncio
 import math
 import os
 import queue
-import sys
 import threading
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from mcp.os.win32.utilities import rebind_std_handle_to_fd
-
-from ...base.portable import wait_for_room, watchable, write_room
+from ...base.portable import wait_for_bytes, wait_for_room, watchable, write_room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _PORTION: Final = 65536  # bytes asked for at once: what a pipe holds
 _PORTIONS_AHEAD: Final = 4  # read and not yet asked for
 _BACKLOG: Final = 2**20  # bytes of replies a client may leave unread before reading stops
-
-
-@contextmanager
-def claimed_stdio() -> Iterator[tuple[int, int]]:
-    """Private descriptors of stdin and stdout, which nothing else reaches in the meantime.
-
-    Descriptor 0 then reads as empty and 1 goes to stderr, so no print, no library and no child
-    process can take a byte from the wire or put one on it. The private ones are never closed: a
-    thread may still wait in them, and a number given out again would be taken for the wire.
-    """
-    _open_closed_ones()
-    incoming, outgoing = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    _redirect(nothing, 0)
-    os.close(nothing)
-    _redirect(2, 1)
-    try:
-        yield incoming, outgoing
-    finally:
-        with suppress(OSError, ValueError, AttributeError):  # what was printed stays off the wire
-            sys.stdout.flush()
-        _redirect(incoming, 0)
-        _redirect(outgoing, 1)
-
-
-def _open_closed_ones() -> None:
-    """Without this a private descriptor could get the number 2, and errors go to the wire."""
-    for fd in (0, 1, 2):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
-
-
-def _redirect(source: int, target: int) -> None:
-    os.dup2(source, target)
-    if sys.platform == "win32" and target != 2:
-        with suppress(OSError):  # children inherit the handle, not the descriptor
-            rebind_std_handle_to_fd(target)
 
 
 class Source:
@@ -86,8 +44,8 @@ class Source:
         if watchable(self._fd):
             self._watch()
         else:
-            self._thread_may_read = threading.Semaphore(_PORTIONS_AHEAD)
-            threading.Thread(target=self._pump, name="stdin", daemon=True).start()
+            may_read = self._thread_may_read = threading.Semaphore(_PORTIONS_AHEAD)
+            threading.Thread(target=self._pump, args=(may_read,), name="stdin", daemon=True).start()
 
     async def read(self) -> bytes:
         """The next portion; empty at the end."""
@@ -122,18 +80,17 @@ class Source:
             self._loop.remove_reader(self._fd)
 
     def _readable(self) -> None:
-        with suppress(BlockingIOError):  # somebody made the pipe non-blocking, and nothing is in it
+        with suppress(BlockingIOError):
             self._arrived(_read(self._fd))
         if len(self._portions) >= _PORTIONS_AHEAD:
             self._unwatch()
 
-    def _pump(self) -> None:
-        assert self._thread_may_read is not None
+    def _pump(self, may_read: threading.Semaphore) -> None:
         portion = b"?"
         with suppress(RuntimeError):  # the loop is closed: the process is ending
             while portion:
-                self._thread_may_read.acquire()
-                portion = _read(self._fd)
+                may_read.acquire()
+                portion = _read_all_the_same(self._fd)
                 self._loop.call_soon_threadsafe(self._arrived, portion)
 
     def _arrived(self, portion: bytes) -> None:
@@ -228,12 +185,21 @@ class Outlet:
 
 
 def _read(fd: int) -> bytes:
+    """Raises BlockingIOError if somebody made the descriptor non-blocking and nothing is there."""
     try:
         return os.read(fd, _PORTION)
     except BlockingIOError:
         raise
     except OSError:  # a terminal that hung up, a connection that was reset
         return b""
+
+
+def _read_all_the_same(fd: int) -> bytes:
+    while True:
+        try:
+            return _read(fd)
+        except BlockingIOError:
+            wait_for_bytes(fd)
 
 
 def _write_all(fd: int, data: bytes) -> None:

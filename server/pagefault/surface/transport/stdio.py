@@ -12,8 +12,9 @@ import anyio
 from mcp.server.runner import serve_dual_era_loop
 from mcp_types import JSONRPCRequest
 
+from .claim import claimed_stdio
 from .lifetime import Lifetime
-from .pipes import Outlet, Source, claimed_stdio
+from .pipes import Outlet, Source
 from .streams import ANSWERS_WITHIN, Inbound, Outbound, Single, Unanswered
 
 if TYPE_CHECKING:

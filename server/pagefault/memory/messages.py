@@ -1,0 +1,142 @@
+"""The mapped conversation as messages for a model's API, within a budget of tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..base.errors import InvalidArgument, TokenLimitExceeded
+from ..base.event import canonical
+from ..base.page import Page
+from ..paging.messages import (
+    FORMATS,
+    Conversation,
+    Exchange,
+    Spoken,
+    ToolCall,
+    pair,
+    read_calls,
+)
+from ..paging.packing import Line, block, context_line
+from ..residency import Residency
+from .context import ContextRequest, bring_in, by_worth
+from .core import Memory
+from .levels import at_level
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Messages in the API's own shape. ``repairs``: calls or results without their other half."""
+
+    conversation: Conversation
+    tokens: int
+    pages: tuple[str, ...]
+    omitted: tuple[str, ...]
+    brought: tuple[str, ...]
+    repairs: int
+
+
+async def build_messages(
+    memory: Memory, seat: Residency, request: ContextRequest, name: str
+) -> Messages:
+    """The session's mapped messages, the newest that fit, in order; other mapped pages are
+    quoted in the system message.
+
+    Raises:
+        InvalidArgument: a format that does not exist.
+        TokenLimitExceeded: the system message alone is over the budget.
+    """
+    if name not in FORMATS:
+        message = f"format is {name[:40]!r}: use one of {', '.join(FORMATS)}, or leave it out"
+        raise InvalidArgument(message)
+    async with seat.lock:
+        brought = await bring_in(memory, seat, request.message)
+        spoken, quoted = await _read(memory, seat)
+    exchanges, repairs = pair(spoken)
+    count = (await memory.tokenizer(seat.workspace)).count
+    budget = request.budget if request.budget is not None else seat.set.budget
+    system = _system(request.system_prompt or "", quoted, budget, count)
+    shown, omitted = _newest(exchanges, budget, lambda some: _tokens(name, some, system, count))
+    made = FORMATS[name](shown, system)
+    tokens = _tokens(name, shown, system, count)
+    if tokens > budget:
+        text = (
+            f"the system message takes {tokens:,} tokens, budget_tokens is {budget:,}. "
+            "Raise it or shorten the prompt"
+        )
+        raise TokenLimitExceeded(text)
+    return Messages(made, tokens, _ids(shown), _ids(omitted), brought, repairs)
+
+
+async def _read(memory: Memory, seat: Residency) -> tuple[list[Spoken], list[str]]:
+    """What was said in this session, in order, and lines for the other mapped pages."""
+    mapped = {known.page_id: known for known in by_worth(seat)}
+    pages = await memory.store.pages(seat.workspace, list(mapped), seat.row.id)
+    spoken, quoted = [], []
+    for page in sorted(pages.values(), key=lambda page: page.position):
+        shown = await at_level(memory, seat.workspace, page, mapped[page.page_id].level)
+        if page.session == seat.row.id and page.event_id is not None and shown.level == 0:
+            spoken.append(await _spoken(memory, seat, page, shown.text))
+        else:
+            quoted.append(context_line(Line(page, shown.level, shown.text)))
+    return spoken, quoted
+
+
+async def _spoken(memory: Memory, seat: Residency, page: Page, text: str) -> Spoken:
+    kept = None if page.payload is None else await memory.payload(seat.workspace, page.payload)
+    payload: dict[str, Any] = json.loads(kept) if kept else {}
+    content: object = json.loads(text) if page.modality == "structured" else text
+    calls = read_calls(payload)
+    if page.role != "tool":
+        only_calls = bool(calls) and page.modality == "structured" and text == canonical(payload)
+        return Spoken(
+            page.page_id, page.role or "user", None if only_calls else content, page.name, calls
+        )
+    arguments = payload.get("arguments")
+    call = ToolCall(
+        page.tool_call_id or str(page.event_id),
+        page.tool_name or "tool",
+        arguments if isinstance(arguments, dict) else {},
+    )
+    return Spoken(page.page_id, "tool", content, answers=call)
+
+
+def _system(prompt: str, quoted: Sequence[str], budget: int, count: Callable[[str], int]) -> str:
+    """The prompt, and as many quoted pages, newest first, as half of what is left may take."""
+    left = (budget - count(prompt)) // 2
+    chosen: list[str] = []
+    for line in reversed(quoted):
+        left -= count(line + "\n")
+        if left < 0:
+            break
+        chosen.insert(0, line)
+    parts = [prompt] if prompt else []
+    return "\n\n".join([*parts, block("CONTEXT", "\n".join(chosen))] if chosen else parts)
+
+
+def _newest(
+    exchanges: Sequence[Exchange], budget: int, tokens: Callable[[Sequence[Exchange]], int]
+) -> tuple[Sequence[Exchange], Sequence[Exchange]]:
+    """The longest tail of the exchanges that fits, by bisection, and what comes before it."""
+    low, high = 0, len(exchanges)
+    while low < high:
+        middle = (low + high) // 2
+        if tokens(exchanges[middle:]) <= budget:
+            high = middle
+        else:
+            low = middle + 1
+    return exchanges[low:], exchanges[:low]
+
+
+def _tokens(
+    name: str, exchanges: Sequence[Exchange], system: str, count: Callable[[str], int]
+) -> int:
+    made = FORMATS[name](exchanges, system)
+    return count(canonical(made.messages)) + count(made.system or "")
+
+
+def _ids(exchanges: Sequence[Exchange]) -> tuple[str, ...]:
+    named = (said.page_id for exchange in exchanges for said in exchange.messages)
+    return tuple(dict.fromkeys(named))
