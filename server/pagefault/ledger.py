@@ -111,6 +111,7 @@ async def start(memory: Memory, workspace: Workspace, request: StartRequest) -> 
         applied = await memory.apply(Commit(workspace, memory.now(), "model", [operation]))
         seat.saw(applied.sessions[handle])
         await seat.refresh()
+        memory.settle(seat)  # a smaller budget has let go of pages
     others = await memory.store.sessions(workspace, 6)
     return Started(
         seat,
@@ -138,23 +139,44 @@ async def record(
         raise InvalidArgument(message)
     read = [read_event(event, f"events[{index}]") for index, event in enumerate(events)]
     tokenizer = await memory.tokenizer(seat.workspace)
+    begins = None if imported else await _beginning(memory, seat, read)
     batch = _Batch(seat, tokenizer, imported=imported)
-    for event in read:
-        batch.add(event)
-    applied = await memory.apply(
-        Commit(
-            seat.workspace,
-            memory.now(),
-            "import" if imported else "client",
-            [SessionOpened(session=seat.row.id), *batch.operations],
-            batch.contents,
-            batch.new,
-        )
+    for index, event in enumerate(read):
+        batch.add(event, begins_turn=index == begins)
+    commit = Commit(
+        seat.workspace,
+        memory.now(),
+        "import" if imported else "client",
+        [SessionOpened(session=seat.row.id), *batch.operations],
+        batch.contents,
+        batch.new,
     )
+    applied = await memory.apply(commit, behind=seat)
     async with seat.lock:
         seat.saw(applied.sessions[seat.row.id])
+        if not imported and any(event.role == "user" for event in read):
+            seat.announced = None
         evicted = () if imported else map_new(seat, batch.forms(applied, tokenizer))
     return RecordedBatch(batch.answers(applied), batch.tokens(applied), evicted)
+
+
+async def _beginning(memory: Memory, seat: Residency, events: Sequence[Recorded]) -> int | None:
+    """Which event begins a turn: the batch's first user message that was not recorded before.
+
+    None when there is none, or context_build began the turn with that very message.
+    """
+    for index, event in enumerate(events):
+        asks = event.role == "user" and not event.answers_calls
+        if asks and not await _known(memory, seat, event.key):
+            said = event.content or canonical(event.payload)
+            return None if seat.announced == digest(said) else index
+    return None
+
+
+async def _known(memory: Memory, seat: Residency, key: str | None) -> bool:
+    if key is None:
+        return False
+    return await memory.store.page_of_key(seat.workspace, seat.row.id, key) is not None
 
 
 class _Batch:
@@ -169,16 +191,14 @@ class _Batch:
         self.new: list[str] = []
         self._places: list[tuple[int, int | None, int]] = []  # event slot, page slot, tokens
         self._pages: list[tuple[int, PageAdded, str]] = []
-        self._turn_begun = imported
 
-    def add(self, event: Recorded) -> None:
+    def add(self, event: Recorded, *, begins_turn: bool) -> None:
         """One event, and its page when it has content."""
         slot = self._slot("evt")
         page_slot = None if event.content is None else self._slot(PREFIXES[event.page_type])
         text = event.content or canonical(event.payload)
         tokens = self.tokenizer.count(text)
         self._places.append((slot, page_slot, tokens))
-        begins = event.role == "user" and self._begins(text)
         payload = self._keep(canonical(event.payload)) if event.payload else None
         self.operations.append(
             EventAdded(
@@ -186,7 +206,7 @@ class _Batch:
                 event_id=f"+{slot}",
                 page_id=None if page_slot is None else f"+{page_slot}",
                 role=event.role,
-                begins_turn=begins,
+                begins_turn=begins_turn,
                 name=event.name,
                 key=event.key,
                 payload=payload,
@@ -254,13 +274,6 @@ class _Batch:
         )
         self.operations.append(added)
         self._pages.append((page_slot, added, text))
-
-    def _begins(self, text: str) -> bool:
-        """Whether a user message is the batch's first, and not one that began the turn already."""
-        if self._turn_begun:
-            return False
-        self._turn_begun = True
-        return self.seat.announced != digest(text)
 
     def _slot(self, prefix: str) -> int:
         self.new.append(prefix)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from .base.log import Faulted, Operation, SessionOpened
+from .base.log import Evicted, Faulted, Operation, SessionOpened
 from .base.page import Page
 from .paging.eviction import Policy
 from .paging.resident import Mapped
 from .paging.working_set import WorkingSet
-from .stores.contract import Applied, Commit, Resident, Session, Store, Workspace
+from .stores.contract import Applied, Commit, Conflict, Resident, Session, Store, Workspace
 
 _ATTEMPTS = 16  # re-plans of one write behind; then the decisions are dropped, as a crash may do
 
@@ -69,6 +69,7 @@ class Residency:
         """The session as the store has it; ``row`` may be of a session not yet written."""
         made = cls(store, workspace, rules, row, _empty(rules))
         await made._load(row)
+        made.decide(_fit)
         made.last_reply = row.active_at
         return made
 
@@ -119,6 +120,20 @@ class Residency:
         if row.turn > self.set.turn:
             self.begin_turn(row.turn)
         self.row = row
+        self.set.budget = row.budget or self.rules.budget
+
+    async def append(self, commit: Commit) -> Applied | Conflict:
+        """Write a durable commit that depends on nothing here, behind the decisions before it.
+
+        So a turn that it begins is begun after the faults of the turn before.
+        """
+        if self._pending:
+            async with self._writing:
+                for _ in range(_ATTEMPTS):
+                    answer = await self._write(list(self._pending), commit)
+                    if answer is not None:
+                        return answer
+        return await self.store.apply(commit)
 
     async def flush(self, at: float) -> None:
         """Write the decisions taken so far, in order."""
@@ -147,13 +162,13 @@ class Residency:
     async def _write(self, batch: list[_Decision], commit: Commit) -> Applied | None:
         """Write the decisions and then the commit, as one; None when another was first."""
         decided = [operation for decision in batch for operation in decision.operations]
-        answer = await self.store.apply(
-            replace(
-                commit,
-                operations=(SessionOpened(session=self.row.id), *decided, *commit.operations),
-                expects={self.row.id: self._revision},
-            )
+        whole = replace(
+            commit,
+            operations=(SessionOpened(session=self.row.id), *decided, *commit.operations),
+            expects={self.row.id: self._revision},
         )
+        with anyio.CancelScope(shield=True):  # else what was written might be decided again
+            answer = await self.store.apply(whole)
         if isinstance(answer, Applied):
             row = answer.sessions[self.row.id]
             self._revision = row.revision
@@ -186,6 +201,7 @@ class Residency:
     async def _decide_again(self) -> None:
         """Take the pending decisions once more on a set that was read anew."""
         decisions, self._pending = self._pending, []
+        self.decide(_fit)
         named = [decision.page_id for decision in decisions if decision.page_id is not None]
         alive: Mapping[str, Page] = {}
         if named:
@@ -193,6 +209,14 @@ class Residency:
         for decision in decisions:
             if decision.page_id is None or decision.page_id in alive:
                 self.decide(decision.decide, decision.page_id)
+
+
+def _fit(seat: Residency) -> list[Operation]:
+    """Let go of what a budget that has become smaller has no room for."""
+    gone = seat.set.plan_fit()
+    for page in gone:
+        seat.set.evict(page.page_id)
+    return [Evicted(session=seat.row.id, page_id=page.page_id, cause="budget") for page in gone]
 
 
 def _empty(rules: Rules) -> WorkingSet:

@@ -30,13 +30,21 @@ from starlette.requests import Request
 
 from pagefault.surface.transport.http import serve_http
 from pagefault.surface.transport.limits import Limits
-from pagefault.surface.transport.listeners import RefusedBind, open_listeners, resolve
+from pagefault.surface.transport.listeners import (
+    Address,
+    RefusedBind,
+    open_listeners,
+    require_loopback,
+    resolve,
+)
 from pagefault.surface.transport.principal import principal_of
 from pagefault.surface.transport.tokens import TokenFileError, hash_token
 
 pytestmark = pytest.mark.anyio
 
 ERAS = pytest.mark.parametrize("mode", ["legacy", "auto"])
+ALL_OF_127 = pytest.mark.skipif(sys.platform == "darwin", reason="macOS has only 127.0.0.1")
+SIGNALS = pytest.mark.skipif(os.name != "posix", reason="Windows has no signals to send")
 NEWS = "memory://news"
 QUICK = Limits(arrival_seconds=0.2, answer_seconds=0.2)
 INITIALIZE = {
@@ -94,6 +102,13 @@ def tiny_server(lifespan=None) -> MCPServer:
 
 async def fine():
     return {"status": "ok"}
+
+
+async def start(server=None, **options):
+    """For starts that fail."""
+    usual = {"host": "127.0.0.1", "port": 0, "token_file": None, "health": fine}
+    with anyio.fail_after(5):
+        await serve_http(server or tiny_server(), **(usual | options))
 
 
 @contextlib.asynccontextmanager
@@ -224,7 +239,7 @@ async def test_loopback_serves_both_eras_without_tokens_as_local(mode):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
 async def test_a_bind_that_others_can_reach_is_refused_without_a_token_file(host):
     with pytest.raises(RefusedBind, match=f"{host!r}.*--token-file") as caught:
-        await serve_http(tiny_server(), host=host, port=0, token_file=None, health=fine)
+        await start(host=host)
     assert isinstance(caught.value, ValueError)
 
 
@@ -237,31 +252,52 @@ async def test_a_refused_bind_neither_listens_nor_enters_the_lifespan():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(RefusedBind, match=f"port {port}: .*Choose another --port"):
-            await serve_http(
-                tiny_server(never), host="127.0.0.1", port=port, token_file=None, health=fine
-            )
+            await start(tiny_server(never), port=port)
     with pytest.raises(RefusedBind):
-        await serve_http(
-            tiny_server(never), host="0.0.0.0", port=port, token_file=None, health=fine
-        )
+        await start(tiny_server(never), host="0.0.0.0", port=port)
     with pytest.raises(OSError, match="connect"):
         await anyio.connect_tcp("127.0.0.1", port)
 
 
 async def test_an_unknown_host_name_is_refused():
     with pytest.raises(RefusedBind, match=r"'no\.such\.host\.invalid'"):
-        await serve_http(
-            tiny_server(), host="no.such.host.invalid", port=0, token_file=None, health=fine
-        )
+        await start(host="no.such.host.invalid")
 
 
 async def test_a_bad_token_file_is_refused(tmp_path):
-    missing = tmp_path / "none"
     with pytest.raises(TokenFileError, match="none"):
-        await serve_http(tiny_server(), host="127.0.0.1", port=0, token_file=missing, health=fine)
+        await start(token_file=tmp_path / "none")
 
 
-async def test_localhost_is_loopback_and_its_addresses_share_one_port():
+def test_a_name_with_one_address_that_others_can_reach_needs_tokens():
+    here, there = (Address(socket.AF_INET, host, 80) for host in ("127.0.0.1", ELSEWHERE))
+    require_loopback("both", [here])
+    with pytest.raises(RefusedBind, match="'both'"):
+        require_loopback("both", [here, there])
+
+
+ELSEWHERE = "192.0.2.1"  # set aside for documentation: no machine has it
+
+
+@ALL_OF_127
+def test_the_addresses_of_one_name_share_a_free_port_and_those_not_of_this_machine_are_left_out():
+    hosts = ("127.0.0.1", ELSEWHERE, "127.0.0.2")
+    with open_listeners([Address(socket.AF_INET, host, 0) for host in hosts]) as listeners:
+        places = [listener.getsockname() for listener in listeners]
+    assert [host for host, _ in places] == ["127.0.0.1", "127.0.0.2"]
+    assert len({port for _, port in places}) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_name_of_another_machine_is_refused(count):
+    with (
+        pytest.raises(RefusedBind, match=r"192\.0\.2\.1 port 1"),
+        open_listeners([Address(socket.AF_INET, ELSEWHERE, 1)] * count),
+    ):
+        pass
+
+
+async def test_localhost_is_loopback():
     async with serving(host="localhost") as url, connected(url, "auto") as client:
         assert await said(client, "whoami") == "local"
 
@@ -301,9 +337,7 @@ async def test_an_error_of_the_lifespan_reaches_the_caller_as_it_is():
         yield
 
     with pytest.raises(LookupError, match="the store is damaged"):
-        await serve_http(
-            tiny_server(broken), host="127.0.0.1", port=0, token_file=None, health=fine
-        )
+        await start(tiny_server(broken))
 
 
 # Who gets in
@@ -326,6 +360,7 @@ STRANGERS = [
     (["Bearer"], ASKED),
     (["Basic YW5uOmFubi0x"], ASKED),
     (["ann-1"], ASKED),
+    (["Bearer ann-1 x"], ASKED),
     (["Bearer ann-1", "Bearer ann-1"], ASKED),
     (["Bearer intruder"], REJECTED),
     (["Bearer ann-1x"], REJECTED),
@@ -476,7 +511,8 @@ async def test_a_strange_name_is_refused_before_the_token_is_looked_at(token_fil
     assert "--allowed-host" in message
 
 
-async def test_the_bind_address_is_one_of_the_names(token_file):
+@ALL_OF_127
+async def test_the_bind_address_is_one_of_the_names():
     async with serving(host="127.0.0.2") as url, browser() as http:
         assert (await http.post(url, json=INITIALIZE)).status_code == 200
 
@@ -484,14 +520,7 @@ async def test_the_bind_address_is_one_of_the_names(token_file):
 @pytest.mark.parametrize("bad", ["*", "*.example.com", "https://example.com", "a/b", "", "a b"])
 async def test_an_allowed_host_that_is_no_name_is_refused(bad):
     with pytest.raises(ValueError, match="--allowed-host"):
-        await serve_http(
-            tiny_server(),
-            host="127.0.0.1",
-            port=0,
-            token_file=None,
-            allowed_hosts=[bad],
-            health=fine,
-        )
+        await start(allowed_hosts=[bad])
 
 
 # How much
@@ -518,6 +547,33 @@ async def test_a_body_over_the_limit_is_413_whether_its_length_was_declared_or_n
         assert (await http.post(url, json=INITIALIZE)).status_code == 200
     if status == 413:
         assert "1,000 bytes" in answer.json()["error"]["message"]
+
+
+async def test_a_body_over_the_limit_is_refused_before_it_has_ended():
+    async with serving(limits=ROOM) as url, await raw(url) as stream:
+        await stream.send(post(b"258\r\n" + b" " * 600 + b"\r\n", "Transfer-Encoding: chunked"))
+        await stream.send(b"258\r\n" + b" " * 600 + b"\r\n")
+        assert status_of(await one_answer(stream)) == 413
+
+
+async def test_a_call_whose_body_breaks_off_is_not_made():
+    made = []
+    server = tiny_server()
+
+    @server.tool()
+    async def make() -> None:
+        made.append(1)
+
+    whole = modern_call("make")
+    length = int(re.search(rb"Content-Length: (\d+)", whole)[1])
+    broken = whole.replace(b"Length: %d" % length, b"Length: %d" % (length + 1))
+    async with serving(server) as url:
+        for call in (broken, whole, broken):
+            async with await raw(url) as stream:
+                await stream.send(call)
+                if call is whole:
+                    assert status_of(await one_answer(stream)) == 200
+    assert made == [1]
 
 
 async def test_the_standard_limit_takes_a_body_of_8_mb_and_no_more():
@@ -828,7 +884,7 @@ async def ended(process):
         return await process.wait(), out, err.decode()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Windows has no signals to send")
+@SIGNALS
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_open_streams_and_the_lifespan_and_exits_with_0(number):
     async with (
@@ -853,7 +909,7 @@ async def test_a_signal_ends_open_streams_and_the_lifespan_and_exits_with_0(numb
     assert err.splitlines() == ["lifespan ended"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Windows has no signals to send")
+@SIGNALS
 @ERAS
 async def test_a_call_under_way_is_answered_before_the_process_ends(mode):
     async with child() as (url, process):
@@ -863,7 +919,7 @@ async def test_a_call_under_way_is_answered_before_the_process_ends(mode):
         assert (await ended(process))[0] == 0
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Windows has no signals to send")
+@SIGNALS
 async def test_a_client_that_holds_its_connection_does_not_hold_up_the_end():
     async with child() as (url, process), await raw(url) as idle, await raw(url) as half:
         await idle.send(post(b"", "Content-Length: 0"))

@@ -119,10 +119,17 @@ def test_an_id_is_found_behind_params_that_have_ids_of_their_own(request_id, inn
         (b'{"id":3,"result":{}}', None),
         (b'{"error":{},"id":3}', None),
         (b'{"result":1,"id":3,"method":"m"}', 3),
+        (b'{"p":{}}{"id":1}', None),
+        (b'{"p":1},"id":1}', None),
     ],
 )
 def test_an_id_is_read_as_json_reads_it(line, request_id):
     assert id_seen(line) == request_id
+
+
+@pytest.mark.parametrize("cut", range(32))
+def test_an_id_is_read_across_a_cut_anywhere(cut):
+    assert id_seen(b'{ "\\u0069d" : "a\\\\\\"\\u0062{\\n" }', (cut,)) == 'a\\"b{\n'
 
 
 def test_an_id_of_256_bytes_is_seen_and_a_longer_one_is_not():
@@ -166,7 +173,6 @@ UNREADABLE = {
     "a number of 5000 digits": b'{"jsonrpc":"2.0","id":' + b"1" * 5000 + b',"method":"ping"}',
     "a leading zero": b'{"jsonrpc":"2.0","id":01,"method":"ping"}',
     "a raw control character": b'{"jsonrpc":"2.0","id":"\x01","method":"ping"}',
-    "an unpaired surrogate": b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":"\\ud800"}}',
     "invalid utf-8": b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":"\xff"}}',
     "surrogates in utf-8": b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":"\xed\xa0\x80"}}',
     "nan": b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":NaN}}',
@@ -175,6 +181,24 @@ UNREADABLE = {
     "a bare value": b"null",
     "two on a line": b'{"jsonrpc":"2.0","id":1,"method":"ping"} {}',
 }
+
+
+@pytest.mark.parametrize(
+    ("escaped", "text"),
+    [
+        (rb"a\ud83db", "a\ufffdb"),
+        (rb"\udc00\ud800", "\ufffd\ufffd"),
+        (rb"\ud83d\ude00 \ud800", "\U0001f600 \ufffd"),
+        (rb"\\ud800 \ud800", "\\ud800 \ufffd"),
+    ],
+)
+def test_an_escaped_surrogate_without_its_partner_is_read_as_the_replacement_character(
+    escaped, text
+):
+    frame = b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":"' + escaped + b'"}}'
+    message = read_message(frame, HUGE)
+    assert isinstance(message, JSONRPCRequest)
+    assert message.params == {"a": text}
 
 
 @pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE.keys())

@@ -135,9 +135,11 @@ def test_tokens_come_and_go_with_the_file(path):
 
 
 def test_an_unchanged_file_is_not_read_again(path):
-    tokens = TokenFile(write(path, line("ann", "a")))
+    tokens = TokenFile(write(path, line("eve", "e"), "# and somebody else"))
+    write(path, line("ann", "a"))
+    assert tokens.principal("a") == "ann"
     seen = path.stat()
-    path.write_text(line("bob", "b") + "\n", encoding="utf-8")  # as long as before
+    write(path, line("bob", "b"))  # as long as before
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
     assert tokens.principal("a") == "ann"
 

@@ -2,7 +2,7 @@
 
 Environment: TINY_DIARY, a file that gets a line when the lifespan is entered and left;
 TINY_FRAME_LIMIT in bytes; TINY_GREETING, printed before serving; TINY_THREADS, to read and write in
-threads only, as where the event loop cannot watch a pipe.
+threads only, as where the event loop cannot watch a pipe; TINY_BROKEN, to fail within the SDK.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import CallToolResult, TextContent
 
 from pagefault.surface.logs import quiet_logging
-from pagefault.surface.transport import pipes
+from pagefault.surface.transport import pipes, stdio
 from pagefault.surface.transport.stdio import FRAME_LIMIT, serve_stdio
 
 PAGES: dict[str, str] = {}
@@ -124,12 +124,19 @@ TOOLS = (
 )  # fmt: skip
 
 
+async def broken_loop(*_: object, **__: object) -> None:
+    msg = "a defect of the SDK"
+    raise RuntimeError(msg)
+
+
 def main() -> None:
     if greeting := os.environ.get("TINY_GREETING"):
         print(greeting)
     if os.environ.get("TINY_THREADS"):
         pipes.watchable = lambda fd: False
         pipes.write_room = lambda fd: None
+    if os.environ.get("TINY_BROKEN"):
+        stdio.serve_dual_era_loop = broken_loop
     quiet_logging("error")
     server: MCPServer[Any] = MCPServer("tiny", version="1", lifespan=lifespan)
     for tool in TOOLS:

@@ -20,6 +20,7 @@ KEY_LENGTH = 128  # characters of an idempotency key
 _NAME_LENGTH = 200
 _DEPTH = 64  # of nested values
 
+_TEXT_PARTS = ("text", "input_text", "output_text")
 _SAME_ROLE = {"developer": "system", "human": "user", "ai": "assistant", "function": "tool"}
 _USAGE = {
     "prompt": ("prompt", "prompt_tokens", "input_tokens"),
@@ -34,6 +35,7 @@ class Recorded:
     """An event ready to keep: ``content`` is the page's text or JSON, None when it has none.
 
     ``payload``: what belongs to the event and not to the page (tool calls, arguments, error).
+    ``answers_calls``: a user message that holds nothing but tool results, as Anthropic has them.
     """
 
     role: str
@@ -48,6 +50,7 @@ class Recorded:
     provider: str | None = None
     model: str | None = None
     usage: Mapping[str, int] | None = None
+    answers_calls: bool = False
 
     @property
     def page_type(self) -> str:
@@ -63,12 +66,14 @@ def read_event(given: Mapping[str, Any], at: str) -> Recorded:
     Raises:
         InvalidArgument: with the field, the value, the rule and what to do.
     """
+    if not isinstance(given, Mapping):
+        message = f"{at} is {str(given)[:40]!r}: give an object with role and content"
+        raise InvalidArgument(message)
     role = _role(given, at)
     content, modality, payload = _content(given, at)
     if content is None and not payload:
         message = f"{at} is empty: give content, tool_calls, a result or an error"
         raise InvalidArgument(message)
-    created = given.get("created_at")
     return Recorded(
         role=role,
         content=content,
@@ -76,13 +81,14 @@ def read_event(given: Mapping[str, Any], at: str) -> Recorded:
         payload=payload,
         name=_short(given, "name", at, _NAME_LENGTH),
         key=_short(given, "key", at, KEY_LENGTH),
-        created_at=parse_time(created) if isinstance(created, str) and created else None,
+        created_at=_time(given.get("created_at"), at),
         tool_call_id=_short(given, "tool_call_id", at, _NAME_LENGTH),
         tool_name=_short(given, "tool_name", at, _NAME_LENGTH)
         or (_short(given, "name", at, _NAME_LENGTH) if role == "tool" else None),
         provider=_short(given, "provider", at, _NAME_LENGTH),
         model=_short(given, "model", at, _NAME_LENGTH),
         usage=_usage(given.get("usage"), at),
+        answers_calls=_only_results(given.get("content")),
     )
 
 
@@ -133,46 +139,70 @@ def _content(given: Mapping[str, Any], at: str) -> tuple[str | None, str, dict[s
     payload = {
         name: clean_value(given[name], f"{at}.{name}")
         for name in ("tool_calls", "arguments", "error")
-        if given.get(name) is not None
+        if not _nothing(given.get(name))
     }
     content = given.get("content")
-    if content is None:
+    if _nothing(content):
         content = given.get("result")
-    if content is None and payload:
-        kept = payload.pop("error", None) if "error" in payload else None
-        return _page_of_payload(kept, payload, at)
-    if isinstance(content, list):
-        return (*_parts(content, at), payload)
-    if isinstance(content, str) or content is None:
-        return (clean(content) if content else None, "text", payload)
-    return canonical(clean_value(content, f"{at}.content")), "structured", payload
+    if _nothing(content):
+        return (*_page_of_payload(payload), payload)
+    return (*_page_of(content, f"{at}.content"), payload)
 
 
-def _page_of_payload(
-    error: object, payload: dict[str, Any], at: str
-) -> tuple[str | None, str, dict[str, Any]]:
+def _nothing(value: object) -> bool:
+    """Whether a field says nothing, as clients write it that fill in every field."""
+    return value is None or value in ("", [])
+
+
+def _page_of(content: object, at: str) -> tuple[str | None, str]:
+    """Text, also in one plain text part, is text; anything else is kept as the JSON it is."""
+    text = _only_text(content)
+    if text is not None:
+        return clean(text) or None, "text"
+    return canonical(clean_value(content, at)), "structured"
+
+
+def _page_of_payload(payload: Mapping[str, Any]) -> tuple[str | None, str]:
     """What an event without content puts on its page: its error, else its tool calls."""
+    error = payload.get("error")
     if error is not None:
-        payload["error"] = error
-        return (error if isinstance(error, str) else canonical(error)), "text", payload
-    return canonical(clean_value(payload, at)), "structured", payload
+        return (error, "text") if isinstance(error, str) else (canonical(error), "structured")
+    return (canonical(payload), "structured") if payload else (None, "text")
 
 
-def _parts(parts: list[Any], at: str) -> tuple[str | None, str]:
-    """One plain text part is text; anything richer is kept as the JSON that it is."""
-    if not parts:
-        return None, "text"
-    only = parts[0]
-    if len(parts) == 1 and isinstance(only, dict) and set(only) == {"type", "text"}:
-        return (clean(str(only["text"])) or None), "text"
-    return canonical(clean_value(parts, f"{at}.content")), "structured"
+def _only_text(content: object) -> str | None:
+    if isinstance(content, list) and len(content) == 1:
+        part = content[0]
+        plain = isinstance(part, Mapping) and set(part) == {"type", "text"}
+        content = part["text"] if plain and part["type"] in _TEXT_PARTS else None
+    return content if isinstance(content, str) else None
+
+
+def _only_results(content: object) -> bool:
+    return isinstance(content, list) and all(
+        isinstance(part, Mapping) and part.get("type") == "tool_result" for part in content
+    )
+
+
+def _time(given: object, at: str) -> float | None:
+    if given is None or given == "":
+        return None
+    if not isinstance(given, str):
+        message = f"{at}.created_at is {str(given)[:40]!r}: give ISO 8601, or leave it out"
+        raise InvalidArgument(message)
+    try:
+        return parse_time(given)
+    except InvalidArgument as error:
+        message = f"{at}.created_at: {error.message}"
+        raise InvalidArgument(message) from None
 
 
 def _short(given: Mapping[str, Any], field: str, at: str, limit: int) -> str | None:
     value = given.get(field)
     if value is None or value == "":
         return None
-    if not isinstance(value, str | int) or len(str(value)) > limit:
+    known = isinstance(value, str | int) and not isinstance(value, bool)
+    if not known or len(str(value)) > limit:
         message = (
             f"{at}.{field} is {str(value)[:40]!r}: give a string of at most {limit} characters"
         )
@@ -181,14 +211,17 @@ def _short(given: Mapping[str, Any], field: str, at: str, limit: int) -> str | N
 
 
 def _usage(given: object, at: str) -> dict[str, int] | None:
-    if not isinstance(given, Mapping):
+    if given is None:
         return None
+    if not isinstance(given, Mapping):
+        message = f"{at}.usage is {str(given)[:40]!r}: give an object such as {{prompt_tokens: 12}}"
+        raise InvalidArgument(message)
     found: dict[str, int] = {}
     for name, spellings in _USAGE.items():
         value = next((given[s] for s in spellings if given.get(s) is not None), None)
         if value is None:
             continue
-        if not isinstance(value, int) or not 0 <= value < 2**53:
+        if type(value) is not int or not 0 <= value < 2**53:
             message = f"{at}.usage.{name} is {str(value)[:40]!r}: give a whole number of tokens"
             raise InvalidArgument(message)
         found[name] = value

@@ -107,6 +107,11 @@ def owner_only(path: str | Path) -> bool:
     return stat.S_IMODE(Path(path).stat().st_mode) == mode
 
 
+def open_to_others(path: str | Path) -> bool:
+    """Whether other users of this machine may read or write it; False on Windows, as above."""
+    return sys.platform != "win32" and bool(Path(path).stat().st_mode & 0o077)
+
+
 def filesystem_kind(path: str | Path) -> str | None:
     """The kind of file system that holds the path, such as "ext4", "nfs" or "tmpfs".
 

@@ -57,7 +57,7 @@ class Entry:
 
 COMMANDS: Sequence[Entry] = (
     Entry("serve", "serve MCP over stdio, or over HTTP with --http", "serve"),
-    Entry("demo", "show the real server at work on a shipped conversation", "demo"),
+    Entry("demo", "show the real server at work on a shipped conversation", "demo", settings=False),
     Entry("doctor", "check this machine, the settings and the data, and say what to do", "doctor"),
     Entry("import", "read a conversation, or an export of pagefault, into the memory", "importing"),
     Entry("export", "write a workspace's log and contents as JSON lines", "exporting"),

@@ -11,7 +11,7 @@ import anyio
 
 from ..base.errors import InvalidArgument, StoreDamaged
 from ..base.portable import owner_only
-from .setting_up import existing, opened
+from .setting_up import opened, require_data
 
 if TYPE_CHECKING:
     from .setting_up import SetUp
@@ -29,7 +29,7 @@ def run(ready: SetUp, options: Namespace) -> int:
     part = target.with_name(target.name + ".part")
     for path in (target, part):
         _refuse_existing(path)
-    existing(ready)
+    require_data(ready)
     try:
         anyio.run(_copy, ready, part)
         complaints = _complaints(part)

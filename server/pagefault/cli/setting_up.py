@@ -12,12 +12,13 @@ from pathlib import Path
 import platformdirs
 
 from ..base.config import SETTINGS, Resolved, environment, resolve
-from ..base.errors import InvalidArgument
+from ..base.errors import InvalidArgument, StoreUnavailable
 from ..base.repository import Repository, find_repository
 from ..base.tokens import tiktoken_cache
 from ..memory.core import Memory
-from ..memory.opening import Folders, open_memory, tokenizer_name
+from ..memory.opening import Folders, open_memory, store_url, tokenizer_name
 from ..stores.contract import Workspace, WorkspaceRequest
+from ..stores.opening import sqlite_path
 
 LOCAL = "local"  # the principal of stdio, and so of these commands
 
@@ -73,8 +74,10 @@ async def opened(ready: SetUp) -> AsyncIterator[Memory]:
         await memory.close()
 
 
-async def standing_workspace(ready: SetUp, memory: Memory, *, create: bool) -> Workspace:
-    """The workspace that a server started here would use.
+async def standing_workspace(
+    ready: SetUp, memory: Memory, *, create: bool, tokenizer: str | None = None
+) -> Workspace:
+    """The workspace that a server started here would use; ``tokenizer``: of a new one.
 
     Raises:
         WorkspaceNotFound: ``create`` is False and there is none.
@@ -84,7 +87,7 @@ async def standing_workspace(ready: SetUp, memory: Memory, *, create: bool) -> W
     return await memory.store.open_workspace(
         WorkspaceRequest(
             LOCAL,
-            ready.tokenizer(),
+            tokenizer or ready.tokenizer(),
             memory.now(),
             id=named or None,
             name=repository.name if repository else "default",
@@ -104,15 +107,19 @@ def _config(named: str | None, environ: Mapping[str, str]) -> Path:
     return Path(given)
 
 
-def existing(ready: SetUp) -> Path | None:
-    """The data file, for commands that only read it; None when the store is no file.
+def data_file(ready: SetUp) -> Path | None:
+    """The file that the store is; None when it is memory or a server."""
+    url = store_url(ready.resolved.settings, ready.folders)
+    return sqlite_path(url) if url.startswith("sqlite://") or "://" not in url else None
+
+
+def require_data(ready: SetUp) -> None:
+    """For commands that only read: an empty store made by mistake would help nobody.
 
     Raises:
-        StoreUnavailable: there is none, and making an empty one would help nobody.
+        StoreUnavailable: the data file does not exist.
     """
-    url = store_url(ready.resolved.settings, ready.folders)
-    path = sqlite_path(url) if scheme_of(url) == "sqlite" else None
+    path = data_file(ready)
     if path is not None and not path.is_file():
         message = f"there is no data file at {path}. Name yours with --store"
         raise StoreUnavailable(message)
-    return path

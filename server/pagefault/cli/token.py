@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING
 
-from ..base.errors import InvalidArgument
 from ..surface.transport.tokens import hash_token, new_token
 from .setting_up import LOCAL
 
@@ -22,6 +21,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "principal",
         nargs="?",
+        type=_principal,
         default=LOCAL,
         help="whose memory it opens; 'local' (the default) is the one that stdio uses",
     )
@@ -30,12 +30,6 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(_: SetUp, options: Namespace) -> int:
     """Make one and print it; only its hash belongs in a file."""
-    if not _PRINCIPAL.fullmatch(options.principal):
-        message = (
-            f"the principal {options.principal[:60]!r} cannot stand in a token file: use 1 to 128 "
-            "letters, digits, '.', '_', '@' or '-', a letter or digit first"
-        )
-        raise InvalidArgument(message)
     token = new_token()
     line = f"{options.principal} sha256:{hash_token(token)}"
     if options.json:
@@ -43,5 +37,15 @@ def run(_: SetUp, options: Namespace) -> int:
     else:
         print(f"token, shown this once:    {token}")
         print(f"line for the token file:   {line}")
-        print("Keep the file to yourself (chmod 600) and start: pagefault serve --http --token-file")
+        print("Keep the file to yourself (chmod 600): pagefault serve --http --token-file FILE")
     return 0
+
+
+def _principal(text: str) -> str:
+    if not _PRINCIPAL.fullmatch(text):
+        message = (
+            f"{text[:60]!r} cannot stand in a token file: use 1 to 128 letters, digits, '.', '_', "
+            "'@' or '-', a letter or digit first"
+        )
+        raise ArgumentTypeError(message)
+    return text

@@ -1,7 +1,7 @@
 """Text as the index reads it: the same reading for what is kept and for what is asked.
 
 The reading leaves most text as it stands; SQLite's tokenizer (`TOKENIZER`) splits it into words,
-folds case and accents and stems English. Added before that: identifiers whole beside their parts,
+folds case and stems English. Added before that: identifiers whole beside their parts,
 pairs of neighbouring characters where a script writes no spaces, and Cyrillic stems. Whatever
 changes here changes what lies in every index: raise `INDEX_FORMAT` with it, since entries are
 deleted by reading their text again.
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .cyrillic import stem
+from .folding import bare
 from .scripts import CYRILLIC, UNSPACED
 
 # English stems over Unicode words without accents; with the marks that Indic vowels are written by.
@@ -50,7 +51,7 @@ def well_formed(text: str) -> str:
 def _read(text: str, pairs: Callable[[re.Match[str]], str]) -> str:
     if text.isascii():
         return _with_names(text)
-    text = _with_names(unicodedata.normalize("NFKC", well_formed(text))).casefold()
+    text = bare(_with_names(unicodedata.normalize("NFKC", well_formed(text))).casefold())
     text = _UNSPACED.sub(pairs, text)
     return _CYRILLIC.sub(lambda word: stem(word[0]), text)
 

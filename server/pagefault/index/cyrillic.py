@@ -24,16 +24,18 @@ _ENDINGS: Final = frozenset(
     # verbs
     "ила ыла ена ейте уйте ите или ыли уй ил ыл ен ило ыло ено ят ует уют ит ыт ены ить ыть ишь ю "
     # nouns
-    "а ев ов ье е иями ями ами еи ии и ией й иям ям ием ам о у ах иях ях ы ь ию ью ия ья я і ї".split()
+    "а ев ов ье е иями ями ами еи ии и ией й иям ям ием ам о у ах иях ях ы ь ию ью ия ья я "
+    "і ї".split()
 )
-_ENDINGS_AFTER_A: Final = frozenset("в вши ла на ете йте ли л ем н ло но ет ют ны ть ешь нно".split())
+_ENDINGS_AFTER_A: Final = frozenset(
+    "в вши ла на ете йте ли л ем н ло но ет ют ны ть ешь нно".split()
+)
 _LAYER: Final = frozenset("ивш ывш ующ ейш и ь".split())
 _LAYER_AFTER_A: Final = frozenset("нн вш ющ щ".split())
 
 
 def stem(word: str) -> str:
-    """The part of a casefolded Cyrillic word that its forms share."""
-    word = word.replace("ё", "е")
+    """The part of a casefolded Cyrillic word that its forms share; ё is read as е before."""
     vowel = _VOWEL.search(word)
     if vowel is None:
         return word

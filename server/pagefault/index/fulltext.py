@@ -17,8 +17,8 @@ from itertools import groupby
 
 import apsw
 
-from . import areas, entries
-from .areas import INDEX_FORMAT, create
+from . import areas, catalogue, entries, lanes
+from .areas import INDEX_FORMAT, Area, create
 from .document import Document, Hit, Search
 from .retrieval import search
 from .scrubbing import scrub
@@ -48,22 +48,24 @@ def add(
         _add(db, areas.establish(db, principal, workspace), list(group), text_of)
 
 
-def _add(
-    db: apsw.Connection, area: areas.Area, documents: list[Document], text_of: TextOf
-) -> None:
-    lanes: dict[int, areas.Lane] = {}
+def _add(db: apsw.Connection, area: Area, documents: list[Document], text_of: TextOf) -> None:
+    open_lanes: dict[int, lanes.Lane] = {}
     rows: list[entries.Row] = []
+    added = 0
     for document in documents:
-        versions = areas.versions(db, area, document.page_id)
-        if any(known.is_of(document) for known in versions):
+        known = catalogue.versions(db, area, document.page_id)
+        if any(version.is_of(document) for version in known):
             continue
-        if document.session not in lanes:
-            lanes[document.session] = areas.open_lane(db, area, document.session)
-        place = lanes[document.session].take(document, is_new=not versions)
-        areas.note(db, area, place, document, versions)
+        if document.session not in open_lanes:
+            open_lanes[document.session] = lanes.open_for(db, area, document.session)
+        place = open_lanes[document.session].take(document, is_new=not known)
+        catalogue.note(db, area, place, document, known)
         rows += entries.rows(place, document, text_of(document.content))
+        added += 1
     entries.insert(db, area, rows)
-    areas.keep(db, area, lanes.values(), documents[-1].position)
+    for lane in open_lanes.values():
+        lanes.keep(db, area, lane)
+    areas.count(db, area, added, newest=documents[-1].position)
 
 
 def remove(
@@ -71,7 +73,7 @@ def remove(
 ) -> None:
     """Take every version of a page out of the index, while its contents can still be read.
 
-    No word of it stays behind, also not in the tables' inner structure. An index of another format
+    No word of it stays behind, also not in the tables' inner structure. An area of another format
     cannot be taken apart and is cleared whole.
     """
     area = areas.find(db, principal, workspace)
@@ -81,10 +83,12 @@ def remove(
         areas.drop(db, area)
         return
     rows: list[entries.Row] = []
-    for place, document in areas.documents(db, area, workspace, page_id):
+    for place, document in catalogue.documents(db, area, workspace, page_id):
         rows += entries.rows(place, document, text_of(document.content))
     entries.delete(db, area, rows)
-    areas.forget(db, area, page_id)
+    sessions = catalogue.forget(db, area, page_id)
+    lanes.leave(db, area, sessions)
+    areas.count(db, area, -len(sessions))
     scrub(db, area, [body for _, body in rows])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,9 +13,12 @@ from .scripts import MARKS, UNSPACED
 
 MOST: Final = 64  # terms of one question; a longer one says the rest in vain
 
+_LONGEST: Final = 20_000  # characters of a question that are read
+
+_OPENING: Final = '"\u201c\u201e\u00ab\u300c'
+_CLOSING: Final = '"\u201d\u201c\u00bb\u300d'
 _TERM: Final = re.compile(rf"(?:[^\W_]|[{MARKS}{UNSPACED}])+")
-_QUOTED: Final = re.compile('["\u201c\u201e\u00ab\u300c]([^"\u201c-\u201e\u00ab\u00bb\u300c\u300d]+)'
-                            '["\u201d\u201c\u00bb\u300d]')
+_QUOTED: Final = re.compile(f"[{_OPENING}]([^{_OPENING}{_CLOSING}]+)[{_CLOSING}]")
 _PAGE_ID: Final = re.compile(r"(?<!\w)[a-z]+_[0-9]{1,18}(?!\w)")
 _PUNCTUATION: Final = ".,;:!?'\"()[]{}<>*\u00a1\u00bf\u00ab\u00bb\u2018-\u201f\u2026"
 _ONE_CHARACTER: Final = re.compile(f"[{UNSPACED}]")
@@ -23,7 +26,7 @@ _ONE_CHARACTER: Final = re.compile(f"[{UNSPACED}]")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`terms` are FTS5 expressions, one for each thing asked for; `page_ids` stand in it as such."""
+    """FTS5 expressions, one for each thing asked for, and the page ids that stand in the text."""
 
     terms: tuple[str, ...]
     page_ids: tuple[str, ...]
@@ -34,9 +37,9 @@ def parse(text: str) -> Question:
 
     Every word is quoted, so no word can be an operator, and no quotation mark is part of one.
     """
-    terms = dict.fromkeys(_expression(word) for word in words(text))
-    terms |= dict.fromkeys(_phrases(text))
-    return Question(tuple(terms), tuple(dict.fromkeys(_PAGE_ID.findall(text))))
+    expressions = [_expression(word) for word in words(text)] + list(_phrases(text))
+    page_ids = _PAGE_ID.findall(_readable(text))
+    return Question(_distinct(expressions), _distinct(page_ids))
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -44,14 +47,20 @@ def words(text: str) -> tuple[str, ...]:
 
     When it has nothing but function words, they are what it asks for.
     """
-    text = well_formed(text)
-    pieces = [piece.strip(_PUNCTUATION) for piece in text.casefold().split()]
-    common = stopwords.of(pieces)
-    telling = [
-        piece for piece, plain in zip(text.split(), pieces, strict=True) if plain not in common
-    ]
-    found = [term for term in _terms(" ".join(telling)) if not _is_function(term, common)]
-    return tuple(dict.fromkeys(found or _terms(text)))[:MOST]
+    text = _readable(text)
+    pieces = {piece: piece.casefold().strip(_PUNCTUATION) for piece in text.split()}
+    common = stopwords.of(pieces.values())
+    telling = " ".join(piece for piece, plain in pieces.items() if plain not in common)
+    found = [term for term in _terms(telling) if not _is_function(term, common)]
+    return _distinct(found or _terms(text))
+
+
+def _distinct(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found))[:MOST]
+
+
+def _readable(text: str) -> str:
+    return well_formed(text[:_LONGEST])
 
 
 def _terms(text: str) -> list[str]:
@@ -69,7 +78,7 @@ def _expression(word: str) -> str:
 
 
 def _phrases(text: str) -> Iterator[str]:
-    for quoted in _QUOTED.findall(well_formed(text)):
+    for quoted in _QUOTED.findall(_readable(text)):
         exact = _terms(quoted)
         if 1 < len(exact) <= MOST:
             yield f'"{" ".join(exact)}"'

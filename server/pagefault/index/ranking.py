@@ -20,10 +20,11 @@ from .places import AFTER, BEFORE, FIRST_PART
 _SATURATION: Final = 1.2
 _LENT: Final = 0.4  # worth of a neighbour's word, when the neighbour has `_USUAL` words
 _USUAL: Final = 20  # words of a spoken turn
-# A term that so many documents hold, or so large a share of them, says nothing of neighbours.
+# A term that more documents hold, or a larger share of them, says nothing of the neighbours.
 _LENDERS: Final = 256
 _LENDERS_SHARE: Final = 0.2
-_CLOSER: Final = 64  # places looked at closer, with what lies beside them
+_ALWAYS_LENDERS: Final = 3
+_FEW: Final = 4  # loans for each place to be looked at closer
 
 _LOANS: Final = tuple(2 * _LENT / (1 + words / _USUAL) for words in range(FIRST_PART))
 
@@ -48,14 +49,14 @@ class _Term:
     lends: bool
 
 
-def scores(matches: Iterable[Match], documents: int, wanted: int) -> dict[int, float]:
+def scores(matches: Iterable[Match], documents: int, most: int) -> dict[int, float]:
     """A score for each place that answers, of the places among so many documents.
 
-    Of many places only those are scored that hold the most by themselves, and their neighbours:
-    at least twice as many as are wanted.
+    Of more than `most` places only those are scored that hold most by themselves, and what lies
+    beside them.
     """
     terms = [_term(match, documents) for match in matches]
-    found = _whole(terms, _promising(terms, max(_CLOSER, 2 * wanted)))
+    found = _whole(terms, _promising(terms, most))
     for place, score in _best_parts(terms).items():
         found[place] = found.get(place, 0.0) + score
     return found
@@ -65,21 +66,23 @@ def _term(match: Match, documents: int) -> _Term:
     holding = len(match.whole) + len({place for place, _ in match.parts})
     holding = min(holding, documents)
     rarity = log(1 + (documents - holding + 0.5) / (holding + 0.5))
-    return _Term(match, rarity, holding <= min(_LENDERS, documents * _LENDERS_SHARE))
+    lenders = min(_LENDERS, max(_ALWAYS_LENDERS, documents * _LENDERS_SHARE))
+    return _Term(match, rarity, holding <= lenders)
 
 
 def _promising(terms: Sequence[_Term], most: int) -> set[int] | None:
-    """The places with the best words of their own and all in reach of them; None for all places."""
-    if sum(len(term.match.whole) for term in terms) <= most:
+    """The places with the best words of their own and all in reach of them; None for all places.
+
+    Lending is what costs: where little is lent, choosing would cost more than it saves.
+    """
+    if sum(len(term.match.whole) for term in terms if term.lends) <= _FEW * most:
         return None
     own: dict[int, float] = {}
     for term in terms:
         weight = term.weight
         for place in term.match.whole:
             own[place] = own.get(place, 0.0) + weight
-    if len(own) <= most:
-        return None
-    level = sorted(own.values())[-most]
+    level = sorted(own.values())[-min(most, len(own))]
     above = [place for place, weight in own.items() if weight > level]
     equal = [place for place, weight in own.items() if weight == level]
     best = above + equal[len(above) - most :]

@@ -35,10 +35,8 @@ def _terms(db: apsw.Connection, bodies: Iterable[str]) -> set[str]:
     tokenizer = db.fts5_tokenizer(TOKENIZER[0], list(TOKENIZER[1:]))
     found: set[str] = set()
     for body in bodies:
-        reading = tokenizer(
-            body.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False
-        )
-        found.update(term for terms in reading for term in terms)
+        reading = tokenizer(body.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False)
+        found.update(str(term) for terms in reading for term in terms)
     return found
 
 

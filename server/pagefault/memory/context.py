@@ -9,16 +9,20 @@ from hashlib import blake2b
 
 from ..base import assets
 from ..base.errors import InvalidArgument, TokenLimitExceeded
-from ..base.event import canonical, clean
-from ..base.log import Operation
+from ..base.event import clean
+from ..base.log import Evicted, Operation
 from ..base.page import Level, Page
 from ..base.tokens import Tokenizer
+from ..paging.eviction import in_order
 from ..paging.levels.reference import excerpt
 from ..paging.packing import (
+    AVAILABLE,
     Line,
     Packed,
     available_entry,
     block,
+    compact,
+    could_fit,
     manifest_entry,
     manifest_json,
     pack,
@@ -67,6 +71,7 @@ class _Parts:
     mode: str
     head: str
     lines: Sequence[Line]
+    left_out: Sequence[str]
     offers: Sequence[tuple[Page, str, Sequence[int]]]
     policies: Mapping[str, object]
     tokens_of: Mapping[str, int]
@@ -95,7 +100,7 @@ async def build(memory: Memory, seat: Residency, request: ContextRequest) -> Con
     tokenizer = await memory.tokenizer(seat.workspace)
     async with seat.lock:
         brought = await bring_in(memory, seat, request.message)
-        parts = await _parts(memory, seat, mode, request.system_prompt)
+        parts = await _parts(memory, seat, mode, request.system_prompt, budget)
     return _fit(parts, budget, tokenizer, brought)
 
 
@@ -103,8 +108,7 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
     """The pre-pass: map what the message refers to, at no cost to the model's quota."""
     if not message:
         return ()
-    seat.decide(lambda s: begin_turn(s, "context"))
-    seat.announced = digest(message)
+    seat.decide(partial(_begin_announced, said=digest(message)))
     found = await search(memory, seat, SearchRequest(message[:4_000], limit=_PREPASS))
     best = max((quoted.hit.score for quoted in found.results), default=0.0)
     wanted = [
@@ -116,22 +120,26 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
     brought = []
     for page in (pages[page_id] for page_id in wanted if page_id in pages):
         if page.tokens <= seat.set.room() // 2:
-            seat.decide(partial(_admit, page=page, reason="speculative"), page.page_id)
+            seat.decide(partial(_map_in_full, page=page), page.page_id)
             brought.append(page.page_id)
     return tuple(name for name in brought if name in seat.set)
 
 
-async def _parts(memory: Memory, seat: Residency, mode: str, system_prompt: str | None) -> _Parts:
-    mapped = seat.set.pages()
-    pages = await memory.store.pages(seat.workspace, [page.page_id for page in mapped], seat.row.id)
-    for known in mapped:
+async def _parts(
+    memory: Memory, seat: Residency, mode: str, system_prompt: str | None, budget: int
+) -> _Parts:
+    candidates, left_out = could_fit(by_worth(seat), budget)
+    named = [known.page_id for known in candidates]
+    pages = await memory.store.pages(seat.workspace, named, seat.row.id)
+    for known in candidates:
         page = pages.get(known.page_id)
         if page is not None and page.version != known.version:
-            seat.decide(partial(_admit, page=page, reason="resolve_reference"), page.page_id)
+            await _renew(memory, seat, page, known.level)
+    current = [seat.set.get(page_id) for page_id in named if page_id in pages]
     lines = [
         await _line(memory, seat, known, pages[known.page_id])
-        for known in by_worth(seat)
-        if known.page_id in pages
+        for known in current
+        if known is not None
     ]
     settings = memory.settings
     policies = {
@@ -145,10 +153,20 @@ async def _parts(memory: Memory, seat: Residency, mode: str, system_prompt: str 
         mode,
         _head(memory, mode, system_prompt),
         lines,
+        left_out,
         [] if mode == "passive" else await _offers(memory, seat),
         policies,
         {page.page_id: page.tokens for page in seat.set.pages()},
     )
+
+
+async def _renew(memory: Memory, seat: Residency, page: Page, level: int) -> None:
+    """Map the version that the session reads now, at its level or the one that fits, if any."""
+    shown = await at_level(memory, seat.workspace, page, level)
+    if shown.tokens > seat.set.room(page.page_id):
+        shown = await at_level(memory, seat.workspace, page, Level.REFERENCE)
+    now = placed(page, shown.level, shown.tokens)
+    seat.decide(partial(_replace, now=now), page.page_id)
 
 
 def by_worth(seat: Residency) -> list[Mapped]:
@@ -156,7 +174,7 @@ def by_worth(seat: Residency) -> list[Mapped]:
     pages = seat.set.pages()
     pinned = [page for page in pages if page.is_pinned(seat.turn)]
     rest = [page for page in pages if not page.is_pinned(seat.turn)]
-    return [*reversed(pinned), *reversed(seat.set.policy(rest))]
+    return [*reversed(pinned), *reversed(in_order(seat.set.policy, rest))]
 
 
 async def _line(memory: Memory, seat: Residency, known: Mapped, page: Page) -> Line:
@@ -166,7 +184,9 @@ async def _line(memory: Memory, seat: Residency, known: Mapped, page: Page) -> L
 
 async def _offers(memory: Memory, seat: Residency) -> list[tuple[Page, str, Sequence[int]]]:
     mapped = [page.page_id for page in seat.set.pages()]
-    candidates = await memory.store.recent_pages(seat.workspace, seat.row.id, 50 + len(mapped))
+    candidates = await memory.store.recent_pages(
+        seat.workspace, seat.row.id, AVAILABLE, unmapped=True
+    )
     offers: list[tuple[Page, str, Sequence[int]]] = []
     for page in rank_available(candidates, mapped):
         hint = await memory.hint(seat.workspace, page)
@@ -196,12 +216,13 @@ def _fit(parts: _Parts, budget: int, tokenizer: Tokenizer, brought: tuple[str, .
     """Pack for the budget; where the whole counts more than its parts, pack for a little less."""
     target = budget
     while True:
-        message, packed = _compose(parts, target, tokenizer.count)
+        message, packed, offered = _compose(parts, target, tokenizer.count)
         tokens = tokenizer.count(message)
         if tokens <= budget:
             shown = tuple(line.page.page_id for line in packed.shown)
-            return Context(message, tokens, shown, packed.omitted, brought)
-        if not packed.shown:
+            omitted = (*packed.omitted, *parts.left_out)
+            return Context(message, tokens, shown, omitted, brought)
+        if not packed.shown and not offered:
             text = (
                 f"the rules and the system prompt take {tokens:,} tokens, budget_tokens is "
                 f"{budget:,}. Raise it, shorten the prompt, or use mode passive"
@@ -210,7 +231,8 @@ def _fit(parts: _Parts, budget: int, tokenizer: Tokenizer, brought: tuple[str, .
         target -= tokens - budget
 
 
-def _compose(parts: _Parts, budget: int, count: Callable[[str], int]) -> tuple[str, Packed]:
+def _compose(parts: _Parts, budget: int, count: Callable[[str], int]) -> tuple[str, Packed, int]:
+    """The message, what is shown in it, and how many other pages it offers."""
     passive = parts.mode == "passive"
     empty = _message(parts, _NOTHING, [])
     left = budget - count(empty)
@@ -218,17 +240,17 @@ def _compose(parts: _Parts, budget: int, count: Callable[[str], int]) -> tuple[s
         parts.lines,
         left - (0 if passive else _reserve(parts, budget, count)),
         count,
-        lambda line: 0 if passive else count(canonical(_entry(parts, line)) + ","),
+        lambda line: 0 if passive else count(compact(_entry(parts, line)) + ","),
     )
     offers: list[Mapping[str, object]] = []
     if not passive:
         left = budget - count(_message(parts, packed, []))
         offers = _offered(parts, left, count)
-    return _message(parts, packed, offers), packed
+    return _message(parts, packed, offers), packed, len(offers)
 
 
 def _reserve(parts: _Parts, budget: int, count: Callable[[str], int]) -> int:
-    entries = (canonical(available_entry(*offer)) for offer in parts.offers)
+    entries = (compact(available_entry(*offer)) for offer in parts.offers)
     return min(int(budget * _OFFER_SHARE), sum(count(entry + ",") for entry in entries))
 
 
@@ -236,7 +258,7 @@ def _offered(parts: _Parts, left: int, count: Callable[[str], int]) -> list[Mapp
     chosen: list[Mapping[str, object]] = []
     for offer in parts.offers:
         entry = available_entry(*offer)
-        cost = count(canonical(entry).replace("<", "\\u003c") + ",")
+        cost = count(compact(entry) + ",")
         if cost > left:
             break
         left -= cost
@@ -261,5 +283,18 @@ def _message(parts: _Parts, packed: Packed, offers: Sequence[Mapping[str, object
     return "\n\n".join(blocks)
 
 
-def _admit(seat: Residency, page: Page, reason: str) -> list[Operation]:
-    return admit(seat, placed(page, Level.FULL, page.tokens), reason)[1]
+def _begin_announced(seat: Residency, said: bytes) -> list[Operation]:
+    lines = begin_turn(seat, "context")
+    seat.announced = said
+    return lines
+
+
+def _map_in_full(seat: Residency, page: Page) -> list[Operation]:
+    return admit(seat, placed(page, Level.FULL, page.tokens), "speculative")[1]
+
+
+def _replace(seat: Residency, now: Mapped) -> list[Operation]:
+    admission, lines = admit(seat, now, "recorded")
+    if admission.page is None and seat.set.evict(now.page_id):
+        lines.append(Evicted(session=seat.row.id, page_id=now.page_id, cause="grown"))
+    return lines

@@ -169,13 +169,16 @@ class Memory:
                 for page_id in page_ids:
                     seat.set.forget(page_id)
 
-    async def apply(self, commit: Commit) -> Applied:
+    async def apply(self, commit: Commit, behind: Residency | None = None) -> Applied:
         """Write a commit that depends on nothing that could change.
+
+        ``behind``: the session whose decisions taken so far come before it in the log.
 
         Raises:
             StoreUnavailable: the store refused it all the same, which would be a fault of ours.
         """
-        answer = await self.store.apply(commit)
+        write = self.store.apply if behind is None else behind.append
+        answer = await write(commit)
         if isinstance(answer, Conflict):
             message = f"the write met a conflict over {answer.subject}. Try again."
             raise StoreUnavailable(message)

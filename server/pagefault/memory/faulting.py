@@ -110,7 +110,7 @@ async def _fault(memory: Memory, seat: Residency, page: Page, request: FaultRequ
 
     seat.decide(decide, page.page_id)
     if admission.page is None:
-        notes = (*notes, _not_mapped(seat, shown))
+        notes = (*notes, _not_mapped(seat, page.page_id, shown))
     return Fault(page, shown, text, next_offset, admission, quota_of(memory, seat), hit, notes)
 
 
@@ -179,10 +179,10 @@ def _refuse_or_warn(quota: Quota, *, hit: bool, more: bool) -> tuple[str, ...]:
     return (f"{refusal}; not enforced, since no user message is recorded",)
 
 
-def _not_mapped(seat: Residency, shown: Shown) -> str:
+def _not_mapped(seat: Residency, page_id: str, shown: Shown) -> str:
     return (
         f"answered and not mapped: its {shown.tokens:,} tokens do not fit beside the pins "
-        f"({seat.set.room():,} of {seat.set.budget:,} tokens)"
+        f"({max(seat.set.room(page_id), 0):,} of {seat.set.budget:,} tokens)"
     )
 
 

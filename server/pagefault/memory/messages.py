@@ -19,7 +19,8 @@ from ..paging.messages import (
     pair,
     read_calls,
 )
-from ..paging.packing import Line, block, context_line
+from ..paging.packing import Line, block, context_line, could_fit
+from ..paging.resident import Mapped
 from ..residency import Residency
 from .context import ContextRequest, bring_in, by_worth
 from .core import Memory
@@ -51,12 +52,13 @@ async def build_messages(
     if name not in FORMATS:
         message = f"format is {name[:40]!r}: use one of {', '.join(FORMATS)}, or leave it out"
         raise InvalidArgument(message)
+    budget = request.budget if request.budget is not None else seat.set.budget
     async with seat.lock:
         brought = await bring_in(memory, seat, request.message)
-        spoken, quoted = await _read(memory, seat)
+        candidates, left_out = could_fit(by_worth(seat), budget)
+        spoken, quoted = await _read(memory, seat, candidates)
     exchanges, repairs = pair(spoken)
     count = (await memory.tokenizer(seat.workspace)).count
-    budget = request.budget if request.budget is not None else seat.set.budget
     system = _system(request.system_prompt or "", quoted, budget, count)
     shown, omitted = _newest(exchanges, budget, lambda some: _tokens(name, some, system, count))
     made = FORMATS[name](shown, system)
@@ -67,12 +69,14 @@ async def build_messages(
             "Raise it or shorten the prompt"
         )
         raise TokenLimitExceeded(text)
-    return Messages(made, tokens, _ids(shown), _ids(omitted), brought, repairs)
+    return Messages(made, tokens, _ids(shown), (*_ids(omitted), *left_out), brought, repairs)
 
 
-async def _read(memory: Memory, seat: Residency) -> tuple[list[Spoken], list[str]]:
+async def _read(
+    memory: Memory, seat: Residency, candidates: Sequence[Mapped]
+) -> tuple[list[Spoken], list[str]]:
     """What was said in this session, in order, and lines for the other mapped pages."""
-    mapped = {known.page_id: known for known in by_worth(seat)}
+    mapped = {known.page_id: known for known in candidates}
     pages = await memory.store.pages(seat.workspace, list(mapped), seat.row.id)
     spoken, quoted = [], []
     for page in sorted(pages.values(), key=lambda page: page.position):

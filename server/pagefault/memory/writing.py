@@ -89,7 +89,7 @@ def map_new(seat: Residency, pages: Sequence[tuple[Mapped, Mapped | None]]) -> t
         lines: list[Operation] = []
         evicted.clear()
         for full, small in pages:
-            fits = full.tokens <= seat.set.room()
+            fits = full.tokens <= seat.set.room(full.page_id)
             admission, more = admit(seat, full if fits else (small or full), "recorded")
             lines.extend(more)
             evicted.extend(victim.page_id for victim in admission.evicted)

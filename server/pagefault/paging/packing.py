@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..base.page import Page
+from .resident import Mapped
 
 Count = Callable[[str], int]
 
 AVAILABLE = 50  # pages a manifest lists beside the mapped ones
 _CUT_FROM = 50  # tokens that must be left for a page to be shown cut and not be left out
+
+# What may not stand in a line as it is: it would open a block, or look like a new line.
+_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<\x85\u2028\u2029"}
 
 _ROLES = {"user": "U", "assistant": "A", "tool": "T", "system": "Y"}
 _TYPES = {"summary": "S", "claim": "C", "procedure": "P", "index": "X"}
@@ -56,6 +60,27 @@ def context_line(line: Line) -> str:
     return f"{prefix(page)} ({page.page_id}): {_safe(body)}"
 
 
+def could_fit(mapped: Sequence[Mapped], budget: int) -> tuple[list[Mapped], list[str]]:
+    """The pages worth reading for a budget, and the ids of the others; most valuable first.
+
+    A page costs more in the context than its own tokens, so none that is left out could be shown
+    whole; the first that is too large stays in, since it might be shown cut.
+    """
+    chosen: list[Mapped] = []
+    left_out: list[str] = []
+    cut = False
+    for page in mapped:
+        if page.tokens <= budget:
+            budget -= page.tokens
+            chosen.append(page)
+        elif not cut:
+            cut = True
+            chosen.append(page)
+        else:
+            left_out.append(page.page_id)
+    return chosen, left_out
+
+
 def pack(lines: Sequence[Line], budget: int, count: Count, extra: Callable[[Line], int]) -> Packed:
     """The most valuable lines that fit ``budget`` tokens. ``lines`` come most valuable first.
 
@@ -71,7 +96,7 @@ def pack(lines: Sequence[Line], budget: int, count: Count, extra: Callable[[Line
         cost = count(text + "\n")
         if cost > room and not cut and room > _CUT_FROM and line.page.modality == "text":
             text, cost = _shorten(line, room, count)
-            cut.append(line.page.page_id)
+            cut += [line.page.page_id] if cost <= room else []
         if cost > room:
             omitted.append(line.page.page_id)
             continue
@@ -121,7 +146,12 @@ def manifest_json(
         "available_pages": available,
         "policies": policies,
     }
-    return _safe(json.dumps(manifest, ensure_ascii=False, separators=(",", ":")))
+    return compact(manifest)
+
+
+def compact(value: object) -> str:
+    """A JSON value on one line, in which no string can close a block."""
+    return _safe(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def rank_available(pages: Iterable[Page], mapped: Iterable[str]) -> list[Page]:
@@ -141,8 +171,8 @@ def block(name: str, body: str) -> str:
     return f"<VM:{name}>\n{body}\n</VM:{name}>"
 
 
-def _safe(text: str) -> str:
-    return text.replace("<", "\\u003c")
+def _safe(json_text: str) -> str:
+    return json_text.translate(_ESCAPES)
 
 
 def _shorten(line: Line, room: int, count: Count) -> tuple[str, int]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Mapped:
     """One mapped page. ``touched`` orders by last use, turns are the session's own numbers.
 
-    ``pinned_until`` None with ``pinned`` True is a pin for good.
+    ``protected_until`` is the first turn in which it is not protected any more, ``pinned_until``
+    the last in which a pin holds; None with ``pinned`` True is a pin for good.
     """
 
     page_id: str
@@ -32,4 +33,4 @@ class Mapped:
 
     def is_protected(self, turn: int) -> bool:
         """Whether it was faulted in so lately that others yield first."""
-        return turn <= self.protected_until
+        return turn < self.protected_until

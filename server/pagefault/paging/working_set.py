@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from .eviction import Policy
+from .eviction import Policy, in_order
 from .resident import Mapped
 
 
@@ -78,9 +78,16 @@ class WorkingSet:
         """Tokens of the pages whose pin holds."""
         return sum(p.tokens for p in self._pages.values() if p.is_pinned(self.turn))
 
-    def room(self) -> int:
-        """The largest page that could be mapped: the budget without the pins."""
-        return self.budget - self.pinned_tokens()
+    def room(self, page_id: str | None = None) -> int:
+        """The most tokens that a page, or the one with that id, could be mapped with.
+
+        That is the budget without the other pins; for a pinned page, what they leave of the half
+        that pins may hold.
+        """
+        known = self._pages.get(page_id) if page_id is not None else None
+        if known is None or not known.is_pinned(self.turn):
+            return self.budget - self.pinned_tokens()
+        return self.budget // 2 - self.pinned_tokens() + known.tokens
 
     def plan(self, page: Mapped, *, faulted: bool = True) -> Admission:
         """How ``page`` would be mapped: touched, remapped, or admitted at others' cost.
@@ -92,16 +99,16 @@ class WorkingSet:
         same = known is not None and (known.version, known.level) == (page.version, page.level)
         if same and known is not None:
             return Admission(replace(known, touched=self._tick + 1, turn=self.turn), touched=True)
-        wanted = self._placed(page, known, faulted)
         freed = known.tokens if known else 0
-        victims = self._victims(page.tokens - freed - self.left, page.page_id)
-        if victims is None:
+        if page.tokens > freed and page.tokens > self.room(page.page_id):
             return Admission(None)
+        victims = self._victims(page.tokens - freed - self.left, page.page_id)
+        wanted = self._placed(page, known, faulted)
         return Admission(wanted, victims, remapped=known is not None)
 
     def plan_fit(self) -> tuple[Mapped, ...]:
-        """Who yields so that the pages fit a budget that has become smaller."""
-        return self._victims(-self.left, None) or ()
+        """Who yields so that the pages fit a budget that has become smaller; pins last of all."""
+        return self._victims(-self.left, None, pins_too=True)
 
     def commit(self, admission: Admission) -> None:
         """Carry an admission out."""
@@ -158,30 +165,29 @@ class WorkingSet:
             pinned_until=known.pinned_until if known else page.pinned_until,
         )
 
-    def _victims(self, needed: int, spared: str | None) -> tuple[Mapped, ...] | None:
-        """Who yields for ``needed`` tokens; None when even all who may would not do."""
+    def _victims(
+        self, needed: int, spared: str | None, *, pins_too: bool = False
+    ) -> tuple[Mapped, ...]:
+        """Who yields for ``needed`` tokens, or all who may where that is not enough."""
         if needed <= 0:
             return ()
-        free = [
-            page
-            for page in self._pages.values()
-            if page.page_id != spared and not page.is_pinned(self.turn)
-        ]
-        if sum(page.tokens for page in free) < needed:
-            return None
         chosen: list[Mapped] = []
-        for page in self._order(free):
+        for page in self._order(spared, pins_too=pins_too):
             if needed <= 0:
                 break
             chosen.append(page)
             needed -= page.tokens
         return _no_more_than_needed(chosen, -needed)
 
-    def _order(self, free: list[Mapped]) -> list[Mapped]:
+    def _order(self, spared: str | None, *, pins_too: bool) -> list[Mapped]:
+        there = [page for page in self._pages.values() if page.page_id != spared]
+        free = [page for page in there if not page.is_pinned(self.turn)]
+        unprotected = [page for page in free if not page.is_protected(self.turn)]
         protected = [page for page in free if page.is_protected(self.turn)]
-        open_to_all = [page for page in free if not page.is_protected(self.turn)]
+        pins = [page for page in there if pins_too and page.is_pinned(self.turn)]
         protected.sort(key=lambda page: (page.mapped_turn, page.touched))
-        return [*self.policy(open_to_all), *protected]
+        pins.sort(key=lambda page: page.touched)
+        return [*in_order(self.policy, unprotected), *protected, *pins]
 
 
 def _no_more_than_needed(chosen: list[Mapped], spare: int) -> tuple[Mapped, ...]:

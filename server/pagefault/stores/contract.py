@@ -87,12 +87,23 @@ class Resident:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When an operation that is brought from another log happened there, and by whom."""
+
+    at: float
+    actor: str
+    segment: int
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """What is to happen, whole or not at all.
 
     ``new``: the prefixes of the ids wanted, ``+0`` the first. ``contents``: the bytes that the
     operations name as -1, -2, …. ``expects``: session handle to the revision planned on.
-    ``heads``: (session, page id) to the version that was its head.
+    ``heads``: (session, page id) to the version that was its head. ``moments``: for operations
+    from another log, one each, in place of ``at``, ``actor`` and the session's own turn.
     """
 
     workspace: Workspace
@@ -104,6 +115,7 @@ class Commit:
     expects: Mapping[str, int] = field(default_factory=dict)
     heads: Mapping[tuple[str, str], int] = field(default_factory=dict)
     durable: bool = True
+    moments: Sequence[Moment] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +213,13 @@ class Store(Protocol):
         """Those of the pages that exist, each at the session's head."""
         ...
 
-    async def recent_pages(self, workspace: Workspace, session: str, limit: int) -> list[Page]:
-        """The best candidates of a manifest: the session's claims, summaries and latest pages."""
+    async def recent_pages(
+        self, workspace: Workspace, session: str, limit: int, *, unmapped: bool = False
+    ) -> list[Page]:
+        """The session's latest claims, summaries and the like, then its latest other pages.
+
+        At most ``limit`` of each; ``unmapped``: only those that are not mapped in the session.
+        """
         ...
 
     async def page_of_key(self, workspace: Workspace, session: str, key: str) -> str | None:

@@ -39,5 +39,7 @@ class FileLock:
         return f"process {name}" if name.isdigit() else "another process"
 
     def close(self) -> None:
-        """Let go of the side file; it stays on the disk for the others."""
-        os.close(self._handle)
+        """Let go of the side file; it stays on the disk for the others. A second time is none."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)

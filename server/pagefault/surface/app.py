@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
 import mcp.types as types
+from mcp import MCPError
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.connection import Connection
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
-from pydantic import AnyUrl
+from mcp.server.subscriptions import ListenHandler
+from pydantic import AnyUrl, ValidationError
 
 from .. import __version__
 from ..base import assets
-from ..base.errors import NotFound, PagefaultError, PageForgotten, StoreError
+from ..base.errors import (
+    InvalidArgument,
+    NotFound,
+    PagefaultError,
+    PageForgotten,
+    StoreError,
+)
 from ..base.event import clean
 from ..memory import Memory
-from ..stores.contract import Workspace
 from .door import Door, Place
 from .logs import quiet_logging
-from .prompts import CHOICES, add_prompts
-from .tool import MemoryTool
+from .prompts import CHOICES, add_prompts, check_prompt
+from .tool import MemoryTool, error_of, unforeseen
 from .tools import GROUPS
 from .transport.principal import principal_of
 from .views import VIEWS, Reading, locate
-from .watch import Watch
+from .watch import Listening, Topic, Watch
 
 _COMPLETIONS = 100
 _HANDSHAKE = 0.1  # seconds left to the client's first messages, which importing would slow down
@@ -83,26 +91,40 @@ class PagefaultServer(MCPServer[Memory]):
             return [await self._read(str(uri), context)]
         except (NotFound, PageForgotten) as error:
             raise ResourceNotFoundError(str(error)) from None
+        except InvalidArgument as error:
+            raise MCPError(types.INVALID_PARAMS, str(error), {"uri": str(uri)}) from None
         except PagefaultError as error:
             raise ResourceError(str(error)) from None
 
     async def _read(self, uri: str, context: Context[Memory, Any]) -> ReadResourceContents:
-        named, view, names, query = locate(uri)
-        principal = principal_of(context)
-        workspace = await self._workspace(principal, named)
-        reading = Reading(self.door.memory, workspace, names, query)
-        return ReadResourceContents(
-            content=clean(await view.read(reading)), mime_type=view.mime_type
-        )
+        located = locate(uri)
+        workspace = await self.door.located(principal_of(context), located.workspace)
+        reading = Reading(self.door.memory, workspace, located.names, located.query)
+        text = clean(await located.view.read(reading))
+        return ReadResourceContents(content=text, mime_type=located.view.mime_type)
 
-    async def _workspace(self, principal: str, named: str | None) -> Workspace:
-        if named is None:
-            return await self.door.workspace(principal)
-        found = await self.door.existing(principal, named)
-        if found is None:
-            message = f"no workspace {named[:60]!r}"
-            raise NotFound(message)
-        return found
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Memory, Any] | None = None
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """Call a tool; one that does not exist is answered with those that do."""
+        names = [tool.name for tool in await self.list_tools()]
+        if name not in names:
+            return error_of(f"tool_not_found: {name[:60]!r}. There are {', '.join(names)}")
+        return await super().call_tool(name, arguments, context)
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[Memory, Any] | None = None,
+    ) -> types.GetPromptResult | types.InputRequiredResult:
+        """Fill a prompt in.
+
+        Raises:
+            MCPError: there is no such prompt, or it takes other arguments.
+        """
+        check_prompt(await self.list_prompts(), name, arguments or {})
+        return await super().get_prompt(name, arguments, context)
 
 
 def build_server(memory: Memory, place: Place) -> PagefaultServer:
@@ -134,7 +156,8 @@ def build_server(memory: Memory, place: Place) -> PagefaultServer:
             "resources/list": _LISTS_LAST,
             "resources/templates/list": _LISTS_LAST,
         },
-        subscriptions=watch,
+        subscriptions=watch.bus,
+        middleware=[_Foreseen(memory)],
     )
     server.door = door
     add_prompts(server, memory)
@@ -151,8 +174,28 @@ async def _open_early(memory: Memory) -> None:
         return
 
 
+class _Foreseen:
+    """Middleware: whatever nobody foresaw is logged, and answered with an id and no more."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+
+    async def __call__(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        try:
+            return await call_next(ctx)
+        except (MCPError, ValidationError):
+            raise
+        except PagefaultError as error:
+            raise MCPError(types.INTERNAL_ERROR, str(error)) from None
+        except Exception:  # the SDK would send its words to clients before 2026-07-28
+            text = unforeseen(self.memory, ctx.method)
+            raise MCPError(types.INTERNAL_ERROR, text) from None
+
+
 def _add_handlers(server: PagefaultServer, door: Door, watch: Watch) -> None:
-    """Completion, and the subscriptions of clients before 2026-07-28, which the SDK leaves out."""
+    """Completion, and subscriptions: those of 2026-07-28 by principal, and the earlier ones."""
 
     async def complete(
         ctx: ServerRequestContext[Memory], params: types.CompleteRequestParams
@@ -161,30 +204,46 @@ def _add_handlers(server: PagefaultServer, door: Door, watch: Watch) -> None:
         return types.CompleteResult(
             completion=types.Completion(
                 values=values[:_COMPLETIONS],
-                total=len(values),
+                total=len(values) if len(values) <= _COMPLETIONS else None,
                 has_more=len(values) > _COMPLETIONS,
             )
         )
 
+    async def topics(ctx: ServerRequestContext[Memory], uris: Iterable[str]) -> list[Topic]:
+        principal = principal_of(_context(server, ctx))
+        found = []
+        for uri in uris:
+            with suppress(NotFound):  # any URI may be asked for; what is not ours never changes
+                located = locate(uri)
+                workspace = await door.located(principal, located.workspace)
+                found.append(await watch.topic(workspace, located.path, uri))
+        return found
+
+    async def listen(
+        ctx: ServerRequestContext[Memory], params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        uris = params.notifications.resource_subscriptions or ()
+        return await ListenHandler(Listening(watch, await topics(ctx, uris)))(ctx, params)
+
     async def subscribe(
         ctx: ServerRequestContext[Memory], params: types.SubscribeRequestParams
     ) -> types.EmptyResult:
-        context = _context(server, ctx)
-        await watch.follow(await door.workspace(principal_of(context)))
-        watch.add(str(params.uri), ctx.session)
+        for topic in await topics(ctx, [str(params.uri)]):
+            watch.subscribe(_connection(ctx), topic)
         return types.EmptyResult()
 
     async def unsubscribe(
         ctx: ServerRequestContext[Memory], params: types.UnsubscribeRequestParams
     ) -> types.EmptyResult:
-        watch.remove(str(params.uri), ctx.session)
+        watch.remove(_connection(ctx), str(params.uri))
         return types.EmptyResult()
 
     # The low-level server is private in 2.3 (the minor is pinned); it has no public way to these.
-    low = server._lowlevel_server
-    low.add_request_handler("completion/complete", types.CompleteRequestParams, complete)
-    low.add_request_handler("resources/subscribe", types.SubscribeRequestParams, subscribe)
-    low.add_request_handler("resources/unsubscribe", types.UnsubscribeRequestParams, unsubscribe)
+    add = server._lowlevel_server.add_request_handler
+    add("completion/complete", types.CompleteRequestParams, complete)
+    add("subscriptions/listen", types.SubscriptionsListenRequestParams, listen)
+    add("resources/subscribe", types.SubscribeRequestParams, subscribe)
+    add("resources/unsubscribe", types.UnsubscribeRequestParams, unsubscribe)
 
 
 async def _complete(
@@ -208,3 +267,8 @@ async def _complete(
 
 def _context(server: PagefaultServer, ctx: ServerRequestContext[Memory]) -> Context[Memory, Any]:
     return Context(request_context=ctx, mcp_server=server)
+
+
+def _connection(ctx: ServerRequestContext[Memory]) -> Connection:
+    # A session is made for each request: only the connection behind it lasts.
+    return ctx.session._connection

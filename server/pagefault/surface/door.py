@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from mcp.server.mcpserver import Context
 
-from ..base.errors import SessionNotFound
+from ..base.errors import InvalidArgument, SessionNotFound, WorkspaceNotFound
+from ..base.event import clean
 from ..ledger import STANDING, check_handle
 from ..memory import Memory
 from ..residency import Residency
 from ..stores.contract import Workspace, WorkspaceRequest
 from .transport.principal import principal_of
 
-# Where a host says which conversation a call belongs to; ours is for frameworks.
+# Where a host says which conversation a call belongs to; the first is ours, for frameworks.
 META_KEYS = ("io.pagefault/session", "vscode.conversationId")
 
-_ALL = re.compile(r"[^A-Za-z0-9._-]+")
+LATEST = "last"  # what session_start takes for the latest session
+_HANDLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_WORKSPACE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +67,29 @@ class Door:
 
         Raises:
             StoreError: the store cannot be opened.
+            InvalidArgument: the name cannot be a workspace's.
         """
         await self.memory.ready()
         if named:
-            return await self._open(principal, id_=named)
+            return await self._open(principal, id_=_checked(named))
         if principal not in self._own:
             self._own[principal] = await self._open(principal, id_=self.place.workspace or None)
         return self._own[principal]
 
-    async def existing(self, principal: str, named: str) -> Workspace | None:
-        """A workspace of the principal by its id, if there is one."""
-        await self.memory.ready()
+    async def located(self, principal: str, named: str | None) -> Workspace:
+        """The workspace that a URI means: the server's own, or the one it names.
+
+        Raises:
+            WorkspaceNotFound: the principal has none of that name.
+        """
+        own = await self.workspace(principal)
+        if named is None or named == own.id:
+            return own
         for workspace in await self.memory.store.workspaces(principal):
             if workspace.id == named:
                 return workspace
-        return None
+        message = f"no workspace {named[:60]!r}. Leave it out of the URI for the server's own"
+        raise WorkspaceNotFound(message)
 
     async def call(
         self, context: Context[Any, Any], session_id: str | None, *, own_turn: bool = False
@@ -88,13 +100,13 @@ class Door:
             SessionNotFound: no session was named where none can be assumed.
         """
         principal = principal_of(context)
-        named = session_id or self._hinted(context) or self.memory.settings.session
         own = await self.workspace(principal)
         notes: list[str] = []
-        if not named:
-            named = self._standing(context, notes)
-        workspace = await self.home(principal, own, check_handle(named))
-        seat = await self.memory.seat(workspace, named)
+        if session_id:
+            workspace = await self.home(principal, own, _one_session(session_id))
+        else:
+            workspace, session_id = own, self._assumed(context, notes)
+        seat = await self.memory.seat(workspace, session_id)
         if seat.calls:
             notes.clear()
         self.memory.begin_call(seat, own_turn=own_turn)
@@ -108,15 +120,13 @@ class Door:
             return own
         return await self.memory.store.workspace_of(principal, session) or own
 
-    def _hinted(self, context: Context[Any, Any]) -> str | None:
-        meta: Mapping[str, Any] = dict(context.request_context.meta or {})
-        for key in META_KEYS:
-            value = meta.get(key)
-            if isinstance(value, str) and value.strip():
-                return _ALL.sub("-", value.strip())[:128]
-        return None
-
-    def _standing(self, context: Context[Any, Any], notes: list[str]) -> str:
+    def _assumed(self, context: Context[Any, Any], notes: list[str]) -> str:
+        """The session of a call that names none; it is always one of the server's own workspace."""
+        hint = _hinted(context)
+        if hint is not None:
+            return hint
+        if self.memory.settings.session:
+            return check_handle(self.memory.settings.session)
         if context.request_context.request is not None:
             message = (
                 "no session_id was given. Call session_start once and pass the session_id that it "
@@ -141,3 +151,38 @@ class Door:
                 fingerprint=None if id_ else place.fingerprint,
             )
         )
+
+
+def _one_session(session_id: str) -> str:
+    if session_id == LATEST:
+        message = (
+            f"{LATEST!r} is understood by session_start alone. Call it, and pass the session_id "
+            "that it returns"
+        )
+        raise SessionNotFound(message)
+    return check_handle(session_id)
+
+
+def _hinted(context: Context[Any, Any]) -> str | None:
+    """The host's own name of the conversation, as a handle: hashed where it cannot be one."""
+    meta: Mapping[str, Any] = dict(context.request_context.meta or {})
+    for key in META_KEYS:
+        value = meta.get(key)
+        if isinstance(value, str) and value.strip():
+            name = clean(value.strip())
+            return name if _HANDLE.fullmatch(name) else f"h_{_digest(name)}"
+    return None
+
+
+def _digest(name: str) -> str:
+    return blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+def _checked(workspace: str) -> str:
+    if not _WORKSPACE.fullmatch(workspace):
+        message = (
+            f"workspace {workspace[:60]!r}: use 1 to 64 letters, digits, '.', '_' or '-', a letter "
+            "or digit first and last, or leave it out for this server's own"
+        )
+        raise InvalidArgument(message)
+    return workspace

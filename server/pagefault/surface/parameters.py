@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from ..base.errors import InvalidArgument
+from ..base.event import clean, clean_value
 
 INJECTED = ("call", "context")  # what a body gets beside its arguments
 _SESSION = inspect.Parameter(
     "session_id", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=str | None
 )
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object"}
+_WHOLE = 2**53  # beyond this a JSON number is not what was meant
 
 
 class Parameters:
@@ -34,28 +36,38 @@ class Parameters:
         taken = {name: p for name, p in signature.parameters.items() if name not in INJECTED}
         taken.setdefault("session_id", _SESSION)
         self._taken: Mapping[str, inspect.Parameter] = taken
-
-    @property
-    def schema(self) -> dict[str, Any]:
+        self.schema = _object({name: _schema(p.annotation) for name, p in taken.items()}, taken)
         """JSON Schema without titles, defaults and nulls."""
-        properties = {name: _schema(p.annotation) for name, p in self._taken.items()}
-        required = [name for name, p in self._taken.items() if p.default is p.empty]
-        schema: dict[str, Any] = {"type": "object", "properties": properties}
-        return schema | ({"required": required} if required else {})
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments as the body wants them; what it does not know is left out.
+        """The arguments as the body wants them, their texts fit to keep; null is left out, as is
+        what the body does not know.
 
         Raises:
             InvalidArgument: the first thing that is wrong, and what the tool takes.
         """
+        known = {
+            name: clean_value(self._fitting(name, value), name)
+            for name, value in given.items()
+            if name in self._taken and value is not None
+        }
         try:
-            parsed = self._model.model_validate(
-                {name: self._unquoted(name, value) for name, value in given.items()}
-            )
+            parsed = self._model.model_validate(known)
         except ValidationError as error:
             raise InvalidArgument(self._explain(error)) from None
-        return {name: getattr(parsed, name) for name in self._taken}
+        values = {name: getattr(parsed, name) for name in self._taken}
+        for name, value in values.items():
+            if isinstance(value, int) and abs(value) > _WHOLE:
+                message = f"{name} is out of range: whole numbers here are at most {_WHOLE:,}"
+                raise InvalidArgument(message)
+        return values
+
+    def unknown(self, given: Mapping[str, Any]) -> str | None:
+        """What to say of arguments that the tool does not have; None when it has them all."""
+        names = [clean(name)[:40] for name in given if name not in self._taken]
+        if not names:
+            return None
+        return f"ignored: {', '.join(names[:5])}. {self.tool} takes {', '.join(self._taken)}"
 
     @cached_property
     def _model(self) -> type[BaseModel]:
@@ -65,17 +77,12 @@ class Parameters:
         }
         return create_model(self.tool, __config__=ConfigDict(extra="ignore"), **fields)
 
-    def _unquoted(self, name: str, value: object) -> object:
-        """Some clients send lists and objects as JSON in a string; text stays text."""
-        parameter = self._taken.get(name)
-        if not isinstance(value, str) or parameter is None:
+    def _fitting(self, name: str, value: object) -> object:
+        """Some clients send a list as JSON in a string, some models one item in its place."""
+        if self.schema["properties"][name].get("type") != "array":
             return value
-        if _schema(parameter.annotation).get("type") not in ("array", "object"):
-            return value
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+        value = _unquoted(value)
+        return value if isinstance(value, list) else [value]
 
     def _explain(self, error: ValidationError) -> str:
         first = error.errors(include_url=False, include_context=False)[0]
@@ -83,6 +90,21 @@ class Parameters:
         given = "" if first["type"] == "missing" else f", given {str(first.get('input'))[:60]!r}"
         takes = ", ".join(self._taken)
         return f"{where}: {first['msg'].lower()}{given}. {self.tool} takes {takes}"
+
+
+def _object(
+    properties: Mapping[str, dict[str, Any]], taken: Mapping[str, inspect.Parameter]
+) -> dict[str, Any]:
+    required = [name for name, p in taken.items() if p.default is p.empty]
+    schema = {"type": "object", "properties": properties}
+    return schema | ({"required": required} if required else {})
+
+
+def _unquoted(value: object) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
 
 
 def _schema(annotation: Any) -> dict[str, Any]:  # noqa: ANN401 - any annotation

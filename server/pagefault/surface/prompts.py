@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
+import mcp.types as types
+from mcp import MCPError
 from mcp.server.mcpserver import MCPServer
 from pydantic import Field
 
@@ -49,8 +53,30 @@ def add_prompts(server: MCPServer, memory: Memory) -> None:
         return _filled("memory_rules", mode=chosen, rules=rules)
 
 
+def check_prompt(prompts: Sequence[types.Prompt], name: str, given: Mapping[str, Any]) -> None:
+    """Whether there is such a prompt with such arguments.
+
+    Raises:
+        MCPError: there is not, with what there is.
+    """
+    found = next((prompt for prompt in prompts if prompt.name == name), None)
+    if found is None:
+        names = ", ".join(prompt.name for prompt in prompts)
+        message = f"prompt_not_found: {name[:60]!r}. There are {names}"
+        raise MCPError(types.INVALID_PARAMS, message)
+    takes = {argument.name: argument.required for argument in found.arguments or ()}
+    missing = [field for field, required in takes.items() if required and field not in given]
+    if missing or set(given) - set(takes):
+        wrong = f"{missing[0]} is missing" if missing else "unknown arguments"
+        message = f"invalid_argument: {wrong}. {name} takes {', '.join(takes) or 'none'}"
+        raise MCPError(types.INVALID_PARAMS, message)
+
+
 def _filled(name: str, **values: str) -> str:
-    text = assets.text(f"prompts/{name}.md")
-    for field, value in values.items():
-        text = text.replace("{" + field + "}", value)
-    return text
+    """The prompt's text with its blanks filled in; braces in a value stay as they are."""
+    blanks = "|".join(values)
+    return re.sub(
+        rf"\{{({blanks})\}}",
+        lambda blank: values[blank[1]],
+        assets.text(f"prompts/{name}.md"),
+    )

@@ -1,33 +1,107 @@
-"""Keeping a reply within its tokens: the long text in it comes in ranges."""
+"""Keeping a reply within its tokens: long text comes in ranges, long lists end with a note."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..base.event import canonical
+from ..base.tokens import Tokenizer
 from .door import Call
-from .tool import compact
 
-_SURELY_FITS = 2  # characters of a reply that are at most a token each, halved for escapes
+_SIDE = 50  # ids named of what a call did beside its subject
+_NOTE = 24  # tokens of a note that says what was cut
+_NEWEST_LAST = ("log", "versions")  # of these the end is kept
+_PAGED = "results"  # what `next` goes on with
+
+Place = tuple[dict[str, Any], str]
 
 
-async def clip_reply(
-    call: Call, reply: dict[str, Any], field: tuple[str, ...], limit: int, offset: int
-) -> dict[str, Any]:
-    """The reply with the text at ``field`` cut so that all of it is at most ``limit`` tokens.
+def some(call: Call, name: str, ids: Sequence[str]) -> list[str]:
+    """The first of many ids that the reply only mentions, and a note when there are more."""
+    if len(ids) > _SIDE:
+        call.notes.append(f"{name}: {_SIDE} of {len(ids):,} named")
+    return list(ids[:_SIDE])
 
-    ``offset``: where the text begins in its page; ``next_offset`` then says where to go on.
-    """
-    holder: dict[str, Any] = reply
-    for name in field[:-1]:
-        holder = holder[name]
-    text = holder.get(field[-1])
-    if not isinstance(text, str) or len(text) * _SURELY_FITS < limit:
-        return reply
+
+async def whole(call: Call, reply: dict[str, Any], offset: int = 0) -> str:
+    """The reply as JSON of at most ``--reply-tokens``: where it is longer, its longest lists are
+    cut in place and a note says so. ``offset``: where its results begin, for ``next``."""
+    limit = call.memory.settings.reply_tokens
+    text = canonical(reply)
+    if _surely_fits(text, limit):
+        return text
     tokenizer = await call.memory.tokenizer(call.workspace)
-    room = limit
-    while (over := tokenizer.count(compact(reply)) - limit) > 0 and room > 0:
-        room = min(room, tokenizer.count(holder[field[-1]])) - over - 8
-        shorter = tokenizer.clip(text, max(room, 1))
-        holder[field[-1]] = shorter
-        reply["next_offset"] = offset + len(shorter)
-    return reply
+    said: list[str] = list(reply.get("notes", ()))
+    cut: dict[str, int] = {}  # the list's name to its full length
+    while (over := tokenizer.count(text) - limit) > 0 and (place := _longest(reply)):
+        holder, name = place
+        cut.setdefault(name, len(holder[name]))
+        holder[name] = _shorter(holder[name], over + _NOTE, tokenizer, name)
+        if name == _PAGED:
+            reply["next"] = offset + len(holder[name])
+        reply["notes"] = [*said, *(_note(reply, name, full) for name, full in cut.items())]
+        text = canonical(reply)
+    return text
+
+
+async def clip_text(
+    call: Call, reply: dict[str, Any], field: tuple[str, ...], limit: int, offset: int
+) -> None:
+    """Cut the text at ``field`` in place, so that all of the reply is at most ``limit`` tokens.
+
+    ``offset``: where the text begins in what it is of; ``next_offset`` then says where to go on.
+    """
+    *path, name = field
+    holder: dict[str, Any] = reply
+    for step in path:
+        holder = holder[step]
+    text = holder.get(name)
+    if not isinstance(text, str) or (len(text) < limit and _surely_fits(canonical(reply), limit)):
+        return
+    tokenizer = await call.memory.tokenizer(call.workspace)
+    holder[name] = ""
+    frame = tokenizer.count(canonical(reply)) + _NOTE
+    shown = tokenizer.clip(text, limit)
+    while True:
+        holder[name] = shown
+        if len(shown) < len(text):
+            reply["next_offset"] = offset + len(shown)
+        size = tokenizer.count(canonical(reply))
+        if size <= limit or len(shown) == 1:
+            return
+        room = tokenizer.count(shown) * max(limit - frame, 0) // max(size - frame, 1) - 1
+        shown = tokenizer.clip(text, room) or text[:1]
+
+
+def _surely_fits(text: str, limit: int) -> bool:
+    """Without counting: no tokenizer here makes more than five tokens of four bytes."""
+    return len(text.encode()) * 5 <= limit * 4
+
+
+def _longest(reply: dict[str, Any]) -> Place | None:
+    """Where the reply's longest list is; None when there is nothing left to cut."""
+    places = [place for place in _lists(reply) if place[0][place[1]]]
+    return max(places, key=lambda place: len(canonical(place[0][place[1]])), default=None)
+
+
+def _lists(holder: dict[str, Any]) -> Iterator[Place]:
+    for name, value in holder.items():
+        if isinstance(value, list) and name != "notes":
+            yield holder, name
+        elif isinstance(value, dict):
+            yield from _lists(value)
+
+
+def _shorter(items: list[Any], tokens: int, tokenizer: Tokenizer, name: str) -> list[Any]:
+    """The list without as many items as hold ``tokens``, and without one at least."""
+    ordered = items[::-1] if name in _NEWEST_LAST else items[:]
+    while ordered and tokens > 0:
+        tokens -= tokenizer.count(canonical(ordered.pop()))
+    return ordered[::-1] if name in _NEWEST_LAST else ordered
+
+
+def _note(reply: dict[str, Any], name: str, full: int) -> str:
+    left = next((len(holder[found]) for holder, found in _lists(reply) if found == name), 0)
+    which = "last" if name in _NEWEST_LAST else "first"
+    return f"{name}: the {which} {left:,} of {full:,}, to keep the reply short"

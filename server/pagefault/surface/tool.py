@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,15 +15,17 @@ from pydantic import PrivateAttr
 
 from ..base.errors import PagefaultError
 from ..base.event import clean
-from .door import Door
+from ..memory import Memory
+from .door import Call, Door
 from .parameters import Parameters
+from .ranges import whole
 
 log = logging.getLogger("pagefault")
 
 _ERROR_LENGTH = 2_000  # characters of an error text
 _RESULT_CHARS = 200_000  # what a client may show of a large reply
 
-Body = Callable[..., Awaitable[dict[str, Any]]]
+Body = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Spec:
     ``body`` takes a `Call` first; its further parameters are the tool's arguments, and its
     docstring is the description a model reads. ``fields``: the reply's own fields and JSON types.
     ``own_turn``: whether such a call decides itself about the turn. ``opens``: it makes the
-    session, so it is given the door and the context in place of a `Call`.
+    session, so it is given the door and the context in place of a `Call`, and answers with the
+    `Call` as well.
     """
 
     body: Body
@@ -69,6 +71,7 @@ class MemoryTool(Tool):
                 arg_model=ArgModelBase, output_schema=_output_schema(spec.fields)
             ),
             is_async=True,
+            context_kwarg=None,
             annotations=types.ToolAnnotations(
                 read_only_hint=spec.read_only,
                 destructive_hint=spec.destructive,
@@ -84,40 +87,52 @@ class MemoryTool(Tool):
         self,
         arguments: dict[str, Any],
         context: Context[Any, Any],
-        convert_result: bool = False,
+        convert_result: bool = False,  # noqa: ARG002 - the SDK's signature
     ) -> types.CallToolResult:
         """Answer the call; every failure is a result that a model can act on."""
         try:
-            return result_of(await self._answer(arguments, context))
+            return await self._answer(arguments, context)
         except PagefaultError as error:
             return error_of(str(error))
         except Exception:  # whatever it was, the model gets an id and the log gets the rest
-            number = self._door.memory.tools.ids.short()
-            log.exception("error %s in %s", number, self.name)
-            return error_of(
-                f"internal: something went wrong here, and nothing is known to be lost "
-                f"(error {number} in the server's log). Try once more; then report the number."
-            )
+            return error_of(unforeseen(self._door.memory, self.name))
 
     async def _answer(
         self, arguments: dict[str, Any], context: Context[Any, Any]
-    ) -> dict[str, Any]:
+    ) -> types.CallToolResult:
+        """One text block of compact JSON, and the same as structured content."""
         given = self._arguments.read(arguments)
+        call, reply = await self._reply(dict(given), context)
+        ignored = self._arguments.unknown(arguments)
+        if ignored is not None:
+            reply["notes"] = [*reply.get("notes", ()), ignored]
+        text = await whole(call, reply, given.get("offset") or 0)
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=text)], structured_content=reply
+        )
+
+    async def _reply(
+        self, given: dict[str, Any], context: Context[Any, Any]
+    ) -> tuple[Call, dict[str, Any]]:
         body = self._spec.body
         if self._spec.opens:
-            return await body(self._door, context, **given)
+            opened: tuple[Call, dict[str, Any]] = await body(self._door, context, **given)
+            return opened
         own_turn = self._spec.own_turn(given)
         call = await self._door.call(context, given.pop("session_id"), own_turn=own_turn)
         try:
-            return await body(call, **given)
+            return call, await body(call, **given)
         finally:
             call.memory.settle(call.seat)
 
 
-def result_of(reply: dict[str, Any]) -> types.CallToolResult:
-    """One text block of compact JSON, and the same as structured content."""
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=compact(reply))], structured_content=reply
+def unforeseen(memory: Memory, where: str) -> str:
+    """Log the exception that is being handled; what a client may know of it."""
+    number = memory.tools.ids.short()
+    log.exception("error %s in %s", number, where)
+    return (
+        f"internal: an error that nobody foresaw; the server's log has it as {number}. "
+        "Try once more. If it stays, tell the user this number"
     )
 
 
@@ -127,11 +142,6 @@ def error_of(text: str) -> types.CallToolResult:
     if len(text) > _ERROR_LENGTH:
         text = text[: _ERROR_LENGTH - 1] + "…"
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
-
-
-def compact(reply: object) -> str:
-    """JSON without a space that nobody needs."""
-    return json.dumps(reply, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _output_schema(fields: dict[str, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote
 from ..base import assets
 from ..base.clock import iso
 from ..base.errors import InvalidArgument, NotFound, SessionNotFound
+from ..base.event import canonical, clean
 from ..base.log import EventAdded
 from ..memory import Memory
 from ..memory.context import MODES, ContextRequest, build, rules_text
@@ -23,7 +24,6 @@ from ..memory.history import history
 from ..memory.levels import at_level
 from ..residency import Residency
 from ..stores.contract import Session, Workspace
-from .tool import compact
 from .tools.pages import log_entry
 
 JSON, MARKDOWN, TEXT = "application/json", "text/markdown", "text/plain"
@@ -60,8 +60,8 @@ class Reading:
         text = self.query.get(name, "")
         if not text:
             return default
-        if not text.isdigit() or len(text) > 15:
-            message = f"{name}={text[:40]!r} is no whole number"
+        if not (text.isascii() and text.isdigit()) or len(text) > 15:
+            message = f"{name}={text[:40]!r} is no whole number: give digits, or leave it out"
             raise InvalidArgument(message)
         return int(text)
 
@@ -101,13 +101,24 @@ class View:
         return names
 
 
-def locate(uri: str) -> tuple[str | None, View, dict[str, str], dict[str, str]]:
-    """The workspace's id if the URI names one, the view, its names and its query.
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What a URI names. ``workspace`` None: the server's own; ``path`` has no query."""
+
+    workspace: str | None
+    path: str
+    view: View
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+
+
+def locate(uri: str) -> Located:
+    """What the URI names.
 
     Raises:
         NotFound: no view has this form.
     """
-    scheme, _, rest = uri.partition("://")
+    scheme, _, rest = clean(uri).partition("://")
     path, _, query = rest.partition("?")
     parts = [unquote(part) for part in path.strip("/").split("/")]
     if scheme == "memory":
@@ -115,8 +126,8 @@ def locate(uri: str) -> tuple[str | None, View, dict[str, str], dict[str, str]]:
             for view in VIEWS:
                 names = view.match(own)
                 if names is not None:
-                    return workspace, view, names, dict(parse_qsl(query))
-    message = f"{uri[:120]!r} is no resource here. memory://guide says what there is"
+                    return Located(workspace, "/".join(own), view, names, dict(parse_qsl(query)))
+    message = f"{clean(uri)[:120]!r} is no resource here. memory://guide says what there is"
     raise NotFound(message)
 
 
@@ -134,12 +145,12 @@ async def _rules(reading: Reading) -> str:
 
 async def _sessions(reading: Reading) -> str:
     rows = await reading.memory.store.sessions(reading.workspace, _MANY)
-    return compact({"sessions": [_session_row(row) for row in rows]})
+    return canonical({"sessions": [_session_row(row) for row in rows]})
 
 
 async def _session(reading: Reading) -> str:
     seat = await reading.seat()
-    return compact(
+    return canonical(
         _session_row(seat.row)
         | {
             "turn": seat.turn,
@@ -170,7 +181,9 @@ async def _events(reading: Reading) -> str:
         operation = line.operation
         if isinstance(operation, EventAdded):
             events.append(await _event(reading, operation) | {"position": line.position})
-    return compact({"events": events, "next": lines[-1].position if len(lines) == _MANY else None})
+    return canonical(
+        {"events": events, "next": lines[-1].position if len(lines) == _MANY else None}
+    )
 
 
 async def _log(reading: Reading) -> str:
@@ -179,7 +192,7 @@ async def _log(reading: Reading) -> str:
         reading.workspace, reading.number("after", 0), _MANY, session=seat.row.id
     )
     entries = [log_entry(line) | _page_named(line.operation) for line in lines]
-    return compact({"log": entries, "next": lines[-1].position if len(lines) == _MANY else None})
+    return canonical({"log": entries, "next": lines[-1].position if len(lines) == _MANY else None})
 
 
 async def _page(reading: Reading) -> str:
@@ -204,12 +217,12 @@ async def _page_history(reading: Reading) -> str:
         for v in past.versions
     ]
     log = [log_entry(line) for line in past.lines[-_MANY:]]
-    return compact({"page_id": past.page_id, "versions": versions, "log": log})
+    return canonical({"page_id": past.page_id, "versions": versions, "log": log})
 
 
 async def _health(reading: Reading) -> str:
     totals = await reading.memory.store.totals(reading.workspace)
-    return compact({"status": "ok", "workspace": reading.workspace.id, **totals})
+    return canonical({"status": "ok", "workspace": reading.workspace.id, **totals})
 
 
 async def _built(reading: Reading, mode: str | None) -> str:

@@ -13,3 +13,11 @@ from .lru import lru
 Policy = Callable[[Iterable[Mapped]], Sequence[Mapped]]
 
 POLICIES: Mapping[str, Policy] = MappingProxyType({"importance": importance, "lru": lru})
+
+
+def in_order(policy: Policy, pages: Iterable[Mapped]) -> list[Mapped]:
+    """Each page once, in the policy's order; those that a user's policy left out go last."""
+    left = {page.page_id: page for page in pages}
+    wanted = policy(list(left.values()))
+    named = [left.pop(page.page_id) for page in wanted if page.page_id in left]
+    return [*named, *left.values()]

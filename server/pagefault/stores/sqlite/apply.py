@@ -5,7 +5,9 @@ Everything is checked before the first write that cannot be taken back by the ca
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import apsw
@@ -15,15 +17,17 @@ from ...base.log import (
     LogLine,
     Operation,
     PageAdded,
+    Represented,
     SessionOpened,
     TurnBegan,
     VersionAdded,
 )
 from ..codec import keep
-from ..contract import Applied, Commit, Conflict, Session
+from ..contract import Applied, Commit, Conflict, Moment, Session
 from .projection import Projection, SessionRow, content_key
 
 _ID_FIELDS = ("event_id", "page_id")
+_NAMING_FIELDS = (*_ID_FIELDS, "cause")  # of an eviction: the page that took the room
 _CONTENT_FIELDS = ("content", "hint", "payload")
 
 
@@ -38,8 +42,8 @@ def apply(db: apsw.Connection, commit: Commit) -> Applied | Conflict:
     if conflict is not None:
         return conflict
     draft = _Draft(db, commit, projection)
-    for operation in commit.operations:
-        draft.add(operation)
+    for operation, moment in zip_longest(commit.operations, commit.moments):
+        draft.add(operation, moment)
     return draft.finish()
 
 
@@ -51,7 +55,25 @@ def _conflict(db: apsw.Connection, commit: Commit, projection: Projection) -> Co
     for (handle, page_id), version in commit.heads.items():
         if head(db, commit.workspace.key, page_id, handle) != version:
             return Conflict(page_id)
-    return None
+    gone = _forgotten(db, commit)
+    return None if gone is None else Conflict(gone)
+
+
+def _forgotten(db: apsw.Connection, commit: Commit) -> str | None:
+    """A page that was deleted for good and that the commit would bring content of again."""
+    named: set[str] = set()
+    for operation in commit.operations:
+        named.update(getattr(operation, "derived_from", ()))
+        if isinstance(operation, VersionAdded | Represented):
+            named.add(operation.page_id)
+    if not named:
+        return None
+    row = db.execute(
+        "SELECT id FROM page WHERE ws=? AND forgotten IS NOT NULL"
+        " AND id IN (SELECT value FROM json_each(?))",
+        (commit.workspace.key, json.dumps(sorted(named))),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def head(db: apsw.Connection, workspace: int, page_id: str, session: str) -> int | None:
@@ -82,22 +104,16 @@ class _Draft:
             db, "SELECT position, content FROM workspace WHERE key=?", commit.workspace.key
         )
 
-    def add(self, operation: Operation) -> None:
+    def add(self, operation: Operation, moment: Moment | None) -> None:
         """Fold one operation, unless it repeats what was written before."""
         if self._repeats(operation):
             return
         operation = self._resolved(operation)
-        row = self.projection.session(operation.session) if operation.session else None
+        when = moment or self._moment(operation)
         self.position += 1
-        line = LogLine(
-            self.position,
-            self.commit.at,
-            self.commit.actor,
-            row.segment if row else 1,
-            _turn(operation, row),
-            operation,
+        self.projection.fold(
+            LogLine(self.position, when.at, when.actor, when.segment, when.turn, operation)
         )
-        self.projection.fold(line)
 
     def finish(self) -> Applied:
         """Write the counters back and say what came of the placeholders."""
@@ -119,6 +135,11 @@ class _Draft:
             self.position,
             {handle: session_of(row) for handle, row in self.projection.sessions.items()},
         )
+
+    def _moment(self, operation: Operation) -> Moment:
+        row = self.projection.session(operation.session) if operation.session else None
+        segment = row.segment if row else 1
+        return Moment(self.commit.at, self.commit.actor, segment, _turn(operation, row))
 
     def _repeats(self, operation: Operation) -> bool:
         if isinstance(operation, SessionOpened):
@@ -145,18 +166,31 @@ class _Draft:
         return True
 
     def _resolved(self, operation: Operation) -> Operation:
+        changes = self._names(operation) | self._numbers(operation)
+        return replace(operation, **changes) if changes else operation
+
+    def _names(self, operation: Operation) -> dict[str, Any]:
+        """The fields that name a page or an event by its place among the wanted ids."""
         changes: dict[str, Any] = {}
-        for name in _ID_FIELDS:
-            slot = _slot(getattr(operation, name, None))
-            if slot is not None:
-                changes[name] = self._id(slot)
+        for name in _NAMING_FIELDS:
+            value = getattr(operation, name, None)
+            if _slot(value) is not None:
+                changes[name] = self._named(str(value))
+        sources: tuple[str, ...] = getattr(operation, "derived_from", ())
+        if any(_slot(source) is not None for source in sources):
+            changes["derived_from"] = tuple(map(self._named, sources))
+        return changes
+
+    def _numbers(self, operation: Operation) -> dict[str, Any]:
+        """The contents that the commit brings, and the number of a new version."""
+        changes: dict[str, Any] = {}
         for name in _CONTENT_FIELDS:
             value = getattr(operation, name, None)
             if isinstance(value, int) and value < 0:
                 changes[name] = self._content(-1 - value)
         if isinstance(operation, VersionAdded) and operation.version == 0:
             changes["version"] = self._next_version(operation.page_id)
-        return replace(operation, **changes) if changes else operation
+        return changes
 
     def _next_version(self, page_id: str) -> int:
         (latest,) = only_row(
@@ -167,6 +201,10 @@ class _Draft:
         )
         self.versions[page_id] = latest + 1
         return self.versions[page_id]
+
+    def _named(self, value: str) -> str:
+        slot = _slot(value)
+        return value if slot is None else self._id(slot)
 
     def _id(self, slot: int) -> str:
         if slot not in self.ids:
@@ -204,7 +242,7 @@ def only_row(db: apsw.Connection, sql: str, *bindings: int | str) -> tuple[Any, 
     Raises:
         LookupError: it has none, so the file is not what the schema says.
     """
-    row = db.execute(sql, bindings).fetchone()
+    row: tuple[Any, ...] | None = db.execute(sql, bindings).fetchone()
     if row is None:
         message = f"no row for {sql[:60]}"
         raise LookupError(message)

@@ -13,7 +13,7 @@ from ..lock import FileLock
 from . import schema
 
 _WAL_LIMIT = 16 * 2**20  # bytes the write-ahead log is cut back to when it starts anew
-_BUSY_MS = 2_000  # for programs that do not know the file lock
+BUSY_MS = 2_000  # for programs that do not know the file lock
 _MAPPED = 256 * 2**20  # bytes of the file read through memory
 
 
@@ -43,7 +43,8 @@ class MemoryFile:
 
     def close(self) -> None:
         """Let the memory go."""
-        self._db.close()
+        with self.gate:
+            self._db.close()
 
 
 class DiskFile:
@@ -61,19 +62,23 @@ class DiskFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.turn = FileLock(path.with_name(path.name + ".lock"))
         self.holder = self.turn.holder
-        with self.turn:
-            new = not path.exists()
-            with apsw.Connection(self.path) as db:
-                pass
-            self._prepare(db)
+        try:
+            with self.turn:
+                self._prepare(new=not path.exists())
+        except BaseException:
+            self.turn.close()
+            raise
+
+    def _prepare(self, *, new: bool) -> None:
+        db = apsw.Connection(self.path)
+        try:
+            schema.check(db, len(schema.MIGRATIONS), self.path)
+            _settle(db)
+            schema.migrate(db, self.path)
+        finally:
             db.close()
         if new:
-            owner_only(path)
-
-    def _prepare(self, db: apsw.Connection) -> None:
-        schema.check(db, len(schema.MIGRATIONS), self.path)
-        _settle(db)
-        schema.migrate(db, self.path)
+            owner_only(self._file)
 
     def writing(self) -> apsw.Connection:
         """A new connection for the writer thread."""
@@ -94,7 +99,7 @@ class DiskFile:
 
 
 class FrozenFile:
-    """A file whose folder may not be written: it is read as it is, and cannot change.
+    """A file that may not be written, or whose folder may not: it can only be read.
 
     Raises:
         apsw.Error, StoreError: when it cannot be read either.
@@ -105,18 +110,35 @@ class FrozenFile:
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
+        self._file = path
         db = self.reading()
-        schema.check(db, len(schema.MIGRATIONS), self.path)
-        db.close()
+        try:
+            schema.check(db, len(schema.MIGRATIONS), self.path)
+        finally:
+            db.close()
 
     def writing(self) -> apsw.Connection:
         """A connection on which every write is refused."""
         return self.reading()
 
     def reading(self) -> apsw.Connection:
-        """Reads without the side files that WAL mode would want to make."""
-        uri = Path(self.path).resolve().as_uri() + "?immutable=1"
-        return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        """A connection that cannot write."""
+        try:
+            return self._connect("mode=ro")
+        except apsw.CantOpenError:
+            if _has_log(self._file):
+                raise  # without its log the file lacks what was acknowledged
+            return self._connect("immutable=1")
+
+    def _connect(self, how: str) -> apsw.Connection:
+        uri = f"{self._file.resolve().as_uri()}?{how}"
+        db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            db.pragma("user_version")  # the first read is what opens the file
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def holder(self) -> str:
         """Nobody writes it."""
@@ -145,8 +167,13 @@ def open_file(path: Path | None) -> DataFile:
         return FrozenFile(path)
 
 
+def _has_log(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
 def _settle(db: apsw.Connection) -> None:
-    db.set_busy_timeout(_BUSY_MS)
+    db.set_busy_timeout(BUSY_MS)
     for setting in (
         "journal_mode=WAL",
         f"journal_size_limit={_WAL_LIMIT}",

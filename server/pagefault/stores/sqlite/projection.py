@@ -13,6 +13,7 @@ from typing import Any
 
 import apsw
 
+from ...base.errors import StoreDamaged
 from ...base.log import (
     Demoted,
     EventAdded,
@@ -231,7 +232,9 @@ class Projection:
         row.revision += 1
         if pin.pinned:
             self.db.execute(
-                "INSERT OR REPLACE INTO pin VALUES(?,?,?)", (row.key, pin.page_id, pin.until_turn)
+                "INSERT OR REPLACE INTO pin SELECT ?,id,? FROM page"
+                " WHERE ws=? AND id=? AND forgotten IS NULL",
+                (row.key, pin.until_turn, self.workspace, pin.page_id),
             )
         else:
             self.db.execute("DELETE FROM pin WHERE ses=? AND page=?", (row.key, pin.page_id))
@@ -239,19 +242,19 @@ class Projection:
     def _forget(self, line: LogLine, forgotten: Forgotten) -> None:
         self.forgot = True
         page_id = forgotten.page_id
-        fulltext.remove(self.db, self.owner, self.workspace, page_id, self.text)
+        self._unindex(page_id)
         for content in self._contents_of(page_id):
             self.db.execute(
                 "DELETE FROM content WHERE key=?", (content_key(self.workspace, content),)
             )
         self.db.execute(
-            "UPDATE page SET forgotten=?, name=NULL WHERE ws=? AND id=?",
+            "UPDATE page SET forgotten=coalesce(forgotten,?), name=NULL WHERE ws=? AND id=?",
             (line.position, self.workspace, page_id),
         )
         self.db.execute(
             "DELETE FROM representation WHERE ws=? AND page=?", (self.workspace, page_id)
         )
-        for handle in self._sessions_mapping(page_id):
+        for handle in self._sessions_keeping(page_id):
             row = self.known(handle)
             row.revision += 1
             self.db.execute("DELETE FROM resident WHERE ses=? AND page=?", (row.key, page_id))
@@ -315,12 +318,20 @@ class Projection:
     # What several kinds share.
 
     def text(self, content: int) -> str:
-        """The text of a content id, empty when it is gone."""
+        """The text of a content id; empty when it is gone or damaged, which its readers hear."""
+        try:
+            return self._exact_text(content)
+        except StoreDamaged:
+            return ""
+
+    def _exact_text(self, content: int) -> str:
         row = self.db.execute(
             "SELECT codec,checksum,data FROM content WHERE key=?",
             (content_key(self.workspace, content),),
         ).fetchone()
-        return restore(Kept(*row), f"content {content}").decode() if row else ""
+        if row is None:
+            return ""
+        return restore(Kept(*row), f"content {content}").decode(errors="replace")
 
     def _write_version(
         self,
@@ -373,15 +384,24 @@ class Projection:
         )
         return {content for (content,) in found if content is not None}
 
-    def _sessions_mapping(self, page_id: str) -> list[str]:
-        return [
-            handle
-            for (handle,) in self.db.execute(
-                "SELECT s.id FROM session s JOIN resident r ON r.ses=s.key "
-                "WHERE s.ws=? AND r.page=?",
-                (self.workspace, page_id),
+    def _sessions_keeping(self, page_id: str) -> list[str]:
+        """The sessions in which it is mapped, remembered or pinned."""
+        found = self.db.execute(
+            "SELECT id FROM session s WHERE ws=?1 AND"
+            " (EXISTS (SELECT 1 FROM resident WHERE ses=s.key AND page=?2)"
+            " OR EXISTS (SELECT 1 FROM pin WHERE ses=s.key AND page=?2))",
+            (self.workspace, page_id),
+        )
+        return [handle for (handle,) in found]
+
+    def _unindex(self, page_id: str) -> None:
+        try:
+            fulltext.remove(self.db, self.owner, self.workspace, page_id, self._exact_text)
+        except StoreDamaged:  # an entry is taken out by its text: without it the index goes whole
+            fulltext.clear(self.db, self.owner, self.workspace)
+            self.db.execute(
+                "UPDATE workspace SET indexed=0, index_format=0 WHERE key=?", (self.workspace,)
             )
-        ]
 
 
 def _begin_turn(row: SessionRow, turn: int, cause: str) -> None:

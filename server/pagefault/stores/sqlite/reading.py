@@ -12,6 +12,7 @@ import apsw
 from ...base.errors import PageForgotten, StoreDamaged, StoreUnavailable
 from ...base.log import LogLine, operation_of
 from ...base.page import Page, Version
+from ...index import fulltext
 from ..codec import Kept, restore
 from ..contract import Resident, Session, Workspace
 from .apply import session_of
@@ -53,6 +54,12 @@ _LOG = (
 )
 _MANIFEST = (
     f"{_PAGE} AND p.forgotten IS NULL AND p.home=(SELECT key FROM session WHERE ws=?1 AND id=?2)"
+)
+_STANDING = ("claim", "summary", "procedure", "index")
+_PASSING = ("transcript", "artifact")
+_UNMAPPED = (
+    " AND NOT EXISTS (SELECT 1 FROM resident r WHERE r.ses=p.home AND r.page=p.id"
+    " AND r.level IS NOT NULL)"
 )
 
 
@@ -138,19 +145,26 @@ class Reader:
         )
         return {row[0]: _page(row) for row in found}
 
-    def recent_pages(self, workspace: int, session: str, limit: int) -> list[Page]:
-        """Claims and summaries of the session, then its latest pages; each kind newest first."""
-        kept = self.rows(
-            f"{_MANIFEST} AND p.page_type IN ('claim','summary','procedure','index')"
-            " ORDER BY p.position DESC LIMIT ?3",
-            (workspace, session, limit),
+    def recent_pages(
+        self, workspace: int, session: str, limit: int, *, unmapped: bool
+    ) -> list[Page]:
+        """Claims, summaries and the like, then the latest of the rest, each newest first."""
+        kept, latest = (
+            sorted(
+                (
+                    _page(row)
+                    for page_type in types  # one at a time: the index gives each in order
+                    for row in self.rows(
+                        f"{_MANIFEST} AND p.page_type=?3{_UNMAPPED if unmapped else ''}"
+                        " ORDER BY p.position DESC LIMIT ?4",
+                        (workspace, session, page_type, limit),
+                    )
+                ),
+                key=lambda page: -page.position,
+            )[:limit]
+            for types in (_STANDING, _PASSING)
         )
-        latest = self.rows(
-            f"{_MANIFEST} AND p.page_type IN ('transcript','artifact')"
-            " ORDER BY p.position DESC LIMIT ?3",
-            (workspace, session, limit),
-        )
-        return [_page(row) for row in (*kept, *latest)]
+        return [*kept, *latest]
 
     def page_of_key(self, workspace: int, session: str, key: str) -> str | None:
         """The page written under a key."""
@@ -261,6 +275,18 @@ class Reader:
         )
         return [name for (name,) in found]
 
+    def extent(self, workspace: int, session: str, scope: str) -> tuple[int, int]:
+        """The store's number for a session, 0 for none, and about how many pages a search reads."""
+        found = self.rows(
+            "SELECT key, messages+tool_calls FROM session WHERE ws=? AND id=?",
+            (workspace, session),
+        )
+        key, events = found[0] if found else (0, 0)
+        if scope == "session":
+            return key, events
+        (pages,) = self.rows("SELECT total(last) FROM counter WHERE ws=?", (workspace,))[0]
+        return key, int(pages)
+
     def handles(self, keys: Iterable[int]) -> dict[int, str]:
         """The handles of sessions by the store's numbers for them."""
         found = self.rows(
@@ -284,7 +310,9 @@ class Reader:
     def backlog(self, workspace: int) -> int:
         """How many log positions the index is behind; 0 when it knows every page."""
         found = self.rows(
-            "SELECT max(indexable-indexed,0) FROM workspace WHERE key=?", (workspace,)
+            "SELECT CASE WHEN index_format=? THEN max(indexable-indexed,0) ELSE indexable END"
+            " FROM workspace WHERE key=?",
+            (fulltext.INDEX_FORMAT, workspace),
         )
         return found[0][0] if found else 0
 

@@ -49,6 +49,15 @@ def check(db: apsw.Connection, newest: int, path: str) -> int:
     return version
 
 
+def check_current(db: apsw.Connection, path: str) -> None:
+    """Refuse to write a file that another pagefault has migrated since it was opened.
+
+    Raises:
+        StoreTooNew: it has.
+    """
+    check(db, len(MIGRATIONS), path)
+
+
 def migrate(db: apsw.Connection, path: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Bring the file to the newest schema, whole or not at all. The caller holds the file lock."""
     if check(db, len(migrations), path) == len(migrations):

@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import anyio.to_thread
 import apsw
 
-from ...base.errors import InvalidArgument, WorkspaceNotFound
+from ...base.errors import (
+    InvalidArgument,
+    StoreBusy,
+    StoreFull,
+    StoreReadOnly,
+    WorkspaceNotFound,
+)
 from ...base.log import LogLine
 from ...base.page import Page, Version
+from ...base.portable import owner_only
 from ...index import fulltext
 from ...index.document import Search
 from ..codec import keep
@@ -30,13 +39,16 @@ from ..contract import (
 )
 from .apply import apply, only_row
 from .failures import explain
-from .files import DataFile, open_file
+from .files import DataFile, FrozenFile, open_file
 from .following import any_left_over, catch_up
 from .projection import Projection, content_key
 from .reading import WORKSPACE, Reader
-from .writer import Haste, Place, Writer
+from .schema import check_current
+from .writer import Haste, Place, Work, Writer
 
-_INLINE = 2_000  # pages that are searched on the loop; more go to a worker thread
+T = TypeVar("T")
+
+_INLINE = 2_000  # events or pages that are searched on the loop; more go to a worker thread
 _PATIENT_BACKLOG = 4_096  # log positions a search waits for; a rebuild goes on behind it
 
 
@@ -44,12 +56,9 @@ class SqliteStore:
     """See `contract.Store`. It serves one event loop; many processes may share a file."""
 
     def __init__(self, file: DataFile, *, synced: bool) -> None:
-        self._file = file
-        place = Place(file.path, file.writing, file.turn, file.holder, synced)
-        self._writer = Writer(place, any_left_over)
-        self._reader = Reader(file.reading(), file.path, file.gate)
-        self._searcher = Reader(file.reading(), file.path, file.gate)
+        self._synced = synced
         self._searching = threading.Lock()
+        self._use(file)
 
     @classmethod
     def open(cls, path: Path | None, *, synced: bool = True) -> Self:
@@ -58,22 +67,24 @@ class SqliteStore:
         Raises:
             StoreError: what is wrong with the file, and what to do.
         """
+        file = _opened(path)
         try:
-            return cls(open_file(path), synced=synced)
-        except (apsw.Error, OSError) as error:
-            raise explain(error, str(path)) from error
+            return cls(file, synced=synced)
+        except BaseException:
+            file.close()
+            raise
 
     async def open_workspace(self, wanted: WorkspaceRequest) -> Workspace:
         """The workspace asked for, made when it is new."""
-        found = _find(self._reader.db, wanted)
-        if found is not None:
-            return found
+        found = self._reader.rows(*_search_for(wanted))
+        if found:
+            return Workspace(*found[0])
         if not wanted.create:
             message = (
                 f"no workspace {wanted.id or wanted.name!r}. List them with `pagefault doctor`."
             )
             raise WorkspaceNotFound(message)
-        return await self._writer.do(lambda db: _make(db, wanted), Haste.SYNCED)
+        return await self._write(lambda db: _make(db, wanted), Haste.SYNCED)
 
     async def workspaces(self, principal: str) -> list[Workspace]:
         """All of a principal's workspaces, oldest first."""
@@ -84,7 +95,7 @@ class SqliteStore:
         haste = Haste.SYNCED if commit.durable else Haste.SOON
         if any(operation.kind == "forget" for operation in commit.operations):
             haste = Haste.SCRUBBED
-        return await self._writer.do(lambda db: apply(db, commit), haste)
+        return await self._write(lambda db: apply(db, commit), haste)
 
     async def replay(
         self,
@@ -93,7 +104,7 @@ class SqliteStore:
         lines: Sequence[LogLine],
     ) -> None:
         """Append exported contents and lines with their own numbers."""
-        await self._writer.do(lambda db: _replay(db, workspace, contents, lines), Haste.SYNCED)
+        await self._write(lambda db: _replay(db, workspace, contents, lines), Haste.SYNCED)
 
     async def session(self, workspace: Workspace, session: str) -> Session | None:
         """A session's row as last committed."""
@@ -121,9 +132,11 @@ class SqliteStore:
         """Those of the pages that exist, each at the session's head."""
         return self._reader.pages(workspace.key, page_ids, session)
 
-    async def recent_pages(self, workspace: Workspace, session: str, limit: int) -> list[Page]:
-        """Claims and summaries, then the latest of the rest."""
-        return self._reader.recent_pages(workspace.key, session, limit)
+    async def recent_pages(
+        self, workspace: Workspace, session: str, limit: int, *, unmapped: bool = False
+    ) -> list[Page]:
+        """Claims, summaries and the like, then the latest of the rest."""
+        return self._reader.recent_pages(workspace.key, session, limit, unmapped=unmapped)
 
     async def page_of_key(self, workspace: Workspace, session: str, key: str) -> str | None:
         """The page that was written under a key."""
@@ -177,13 +190,9 @@ class SqliteStore:
     async def search(self, workspace: Workspace, session: str, search: Search) -> Found:
         """Ranked hits over everything acknowledged before the call."""
         backlog = await self._follow(workspace)
-        key, pages = self._reader.rows(
-            "SELECT (SELECT key FROM session WHERE ws=?1 AND id=?2),"
-            " (SELECT sum(last) FROM counter WHERE ws=?1)",
-            (workspace.key, session),
-        )[0]
-        asked = replace(search, workspace=workspace.key, session=key or 0)
-        if (pages or 0) <= _INLINE:
+        key, reached = self._reader.extent(workspace.key, session, search.scope)
+        asked = replace(search, workspace=workspace.key, session=key)
+        if reached <= _INLINE:
             hits = self._search(workspace, asked, self._reader)
         else:
             hits = await anyio.to_thread.run_sync(self._search_beside, workspace, asked)
@@ -195,7 +204,8 @@ class SqliteStore:
 
     def seen(self) -> int:
         """A number that changes when anybody has committed anything."""
-        return int(self._reader.rows("PRAGMA data_version")[0][0])
+        others = int(self._reader.rows("PRAGMA data_version")[0][0])
+        return others + self._reader.db.total_changes()  # ours, where the writer is the reader
 
     async def backup(self, target: Path) -> None:
         """A consistent copy, made by SQLite page by page while others write."""
@@ -203,20 +213,56 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Write what is queued, and let go of the file."""
-        await anyio.to_thread.run_sync(self._writer.close)
-        for reader in (self._reader, self._searcher):
-            reader.db.close()
-        self._file.close()
+        ended = await self._writer.close()
+        await anyio.to_thread.run_sync(self._close_searcher)
+        self._reader.db.close()
+        if ended:  # else the writer's thread still waits for the file's lock
+            self._file.close()
+
+    def _use(self, file: DataFile) -> None:
+        try:
+            reading, searching = file.reading(), file.reading()
+        except apsw.Error as error:
+            raise explain(error, file.path) from error
+        self._file = file
+        self._reader = Reader(reading, file.path, file.gate)
+        self._searcher = Reader(searching, file.path, file.gate)
+        check = partial(check_current, path=file.path)
+        place = Place(file.path, file.writing, check, file.turn, file.holder, self._synced)
+        self._writer = Writer(place, any_left_over)
+
+    async def _write(self, work: Work[T], haste: Haste) -> T:
+        if isinstance(self._file, FrozenFile):
+            await self._thaw(self._file)
+        return await self._writer.do(work, haste)
+
+    async def _thaw(self, frozen: FrozenFile) -> None:
+        """Use the file like any other as soon as it may be written again."""
+        fresh = await anyio.to_thread.run_sync(_opened, Path(frozen.path))
+        if isinstance(fresh, FrozenFile) or self._file is not frozen:
+            fresh.close()
+            return
+        idle = self._writer
+        self._use(fresh)
+        await idle.close()
 
     async def _follow(self, workspace: Workspace) -> int:
         """Bring the index up to what is acknowledged; how far it is behind when that is too far."""
         behind = self._reader.backlog(workspace.key)
-        if behind > _PATIENT_BACKLOG:
-            await self._writer.do(lambda db: catch_up(db, workspace.key), Haste.NOW)
-            return self._reader.backlog(workspace.key)
-        while behind and await self._writer.do(lambda db: catch_up(db, workspace.key), Haste.NOW):
-            pass
-        return 0
+        if not behind:
+            return 0
+        piece = partial(catch_up, workspace=workspace.key)
+        try:
+            more = await self._write(piece, Haste.NOW)
+            while more and behind <= _PATIENT_BACKLOG:
+                more = await self._write(piece, Haste.NOW)
+        except (StoreReadOnly, StoreFull, StoreBusy):
+            more = True  # what the index knows is better than nothing
+        return self._reader.backlog(workspace.key) if more else 0
+
+    def _close_searcher(self) -> None:
+        with self._searching, self._file.gate:  # when the last search has ended
+            self._searcher.db.close()
 
     def _search_beside(self, workspace: Workspace, search: Search) -> list[fulltext.Hit]:
         with self._searching:
@@ -231,28 +277,40 @@ class SqliteStore:
 
     def _copy(self, target: Path) -> None:
         try:
-            source, copy = self._file.reading(), apsw.Connection(str(target))
-            with copy.backup("main", source, "main") as backup:
-                backup.step(-1)
-            copy.close()
+            with self._file.gate, closing(apsw.Connection(str(target))) as copy:
+                owner_only(target)
+                source = self._file.reading()
+                with copy.backup("main", source, "main") as backup:
+                    backup.step(-1)
+                if source is not self._reader.db:
+                    source.close()
         except (apsw.Error, OSError) as error:
             raise explain(error, str(target)) from error
 
 
-def _find(db: apsw.Connection, wanted: WorkspaceRequest) -> Workspace | None:
-    by, value = ("id", wanted.id) if wanted.id else ("fingerprint", wanted.fingerprint)
-    if value is None:
-        by, value = "id", wanted.name
-    row = db.execute(
-        f"{WORKSPACE} WHERE p.name=? AND w.{by}=?", (wanted.principal, value)
-    ).fetchone()
-    return Workspace(*row) if row else None
+def _opened(path: Path | None) -> DataFile:
+    try:
+        return open_file(path)
+    except (apsw.Error, OSError) as error:
+        raise explain(error, str(path)) from error
+
+
+def _search_for(wanted: WorkspaceRequest) -> tuple[str, tuple[str, str]]:
+    """The query for the workspace that is wanted; a name's own spelling differs from its id."""
+    if wanted.fingerprint is not None and not wanted.id:
+        where, value = "w.fingerprint=?2", wanted.fingerprint
+    else:
+        where, value = "(w.id=?2 OR w.name=?2)", wanted.id or wanted.name
+    return (
+        f"{WORKSPACE} WHERE p.name=?1 AND {where} ORDER BY w.id<>?2, w.key LIMIT 1",
+        (wanted.principal, value),
+    )
 
 
 def _make(db: apsw.Connection, wanted: WorkspaceRequest) -> Workspace:
-    found = _find(db, wanted)
+    found = db.execute(*_search_for(wanted)).fetchone()
     if found is not None:
-        return found
+        return Workspace(*found)
     db.execute("INSERT OR IGNORE INTO principal(name) VALUES(?)", (wanted.principal,))
     (owner,) = only_row(db, "SELECT key FROM principal WHERE name=?", wanted.principal)
     name = wanted.id or wanted.name

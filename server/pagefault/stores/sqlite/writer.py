@@ -3,7 +3,8 @@
 Jobs that arrive while a sync is under way share the next one (group commit). Derived jobs never
 cause a sync: they wait up to 50 ms for company, or ride with the next durable job. The order of
 the queue is the order of the log. A caller that is cancelled does not take its job back. When
-the queue is quiet, the thread does what is left over (the index follows the log).
+the queue is quiet, the thread does what is left over: the index follows the log, and a log that a
+reader kept from being scrubbed is scrubbed.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
+import anyio.to_thread
 import apsw
 
 from ...base.errors import StoreBusy, StoreError, StoreUnavailable
 from .failures import explain
+from .files import BUSY_MS
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
 
 PATIENCE = 10.0  # seconds a caller waits for the file lock before it is told who holds it
 _LINGER = 0.05  # seconds a derived job waits for company, and quiet that starts left-over work
+_SCRUB_AGAIN = 1.0  # seconds until the log is scrubbed after all, when a reader was in the way
 _BATCH = 256  # jobs in one transaction
 _DEBT = 64  # jobs after which left-over work is done without waiting for quiet
 
@@ -65,10 +69,14 @@ class _Job(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The file that is written: how it is opened, whose turn it is, what it is called."""
+    """The file that is written: how it is opened, whose turn it is, what it is called.
+
+    ``check`` raises when the file is no longer one that this version may write.
+    """
 
     path: str
     open: Callable[[], apsw.Connection]
+    check: Callable[[apsw.Connection], object]
     turn: AbstractContextManager[object]
     holder: Callable[[], str]
     synced: bool
@@ -85,8 +93,10 @@ class Writer:
         self._leftover = leftover
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="pagefault-writer", daemon=True)
+        self._urgent = threading.Event()  # somebody waits who is not to wait for company
         self._db: apsw.Connection | None = None
         self._debt = 0
+        self._unscrubbed = False
         self._closed = False
         self._thread.start()
 
@@ -102,7 +112,8 @@ class Writer:
             raise StoreUnavailable(message)
         loop = asyncio.get_running_loop()
         job: _Job[T] = _Job(work, haste, loop, loop.create_future())
-        self._queue.put(job)
+        job.answer.add_done_callback(_seen)
+        self._enter(job)
         done, _ = await asyncio.wait((job.answer,), timeout=PATIENCE)
         if not done and job.abandon():
             message = (
@@ -112,12 +123,21 @@ class Writer:
             raise StoreBusy(message)
         return await job.answer
 
-    def close(self) -> None:
-        """Write what is queued, then end the thread. Blocks until it has ended."""
+    async def close(self) -> bool:
+        """Write what is queued, then end the thread.
+
+        False when another process kept the lock from it for too long: the thread still waits.
+        """
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
-            self._thread.join()
+            self._enter(None)
+        await anyio.to_thread.run_sync(self._thread.join, PATIENCE)
+        return not self._thread.is_alive()
+
+    def _enter(self, job: _Job[Any] | None) -> None:
+        self._queue.put(job)
+        if job is None or job.haste is not Haste.SOON:
+            self._urgent.set()
 
     def _run(self) -> None:
         running = True
@@ -126,28 +146,41 @@ class Writer:
             if batch:
                 self._write(batch)
                 self._debt += len(batch)
-            if self._debt and (not batch or self._debt >= _DEBT):
+            if self._left_over(batch):
                 self._work_off()
         if self._db is not None:
-            self._db.close()
+            with suppress(apsw.Error):  # a search may still read the memory that both share
+                self._db.close()
+
+    def _left_over(self, batch: list[_Job[Any]]) -> bool:
+        quiet = not batch
+        return self._debt >= _DEBT or (quiet and (self._debt > 0 or self._unscrubbed))
 
     def _gather(self) -> tuple[list[_Job[Any]], bool]:
         """What is queued, in order, and whether there may be more later."""
         batch: list[_Job[Any]] = []
-        while len(batch) < _BATCH:
-            try:
-                job = self._queue.get(timeout=self._wait(batch))
-            except queue.Empty:
-                break
-            if job is None:
-                return batch, False
+        try:
+            job = self._queue.get(timeout=self._quiet())
+        except queue.Empty:
+            return batch, True
+        if job is not None and job.haste is Haste.SOON:
+            self._urgent.wait(_LINGER)
+        self._urgent.clear()
+        while job is not None:
             batch.append(job)
-        return batch, True
+            if self._queue.empty():
+                return batch, True
+            if len(batch) == _BATCH:
+                self._urgent.set()
+                return batch, True
+            job = self._queue.get()
+        return batch, False
 
-    def _wait(self, batch: list[_Job[Any]]) -> float | None:
-        if not batch:
-            return _LINGER if self._debt else None
-        return _LINGER if all(job.haste is Haste.SOON for job in batch) else 0.0
+    def _quiet(self) -> float | None:
+        """Seconds without a job after which left-over work is done; None: there is none."""
+        if self._debt:
+            return _LINGER
+        return _SCRUB_AGAIN if self._unscrubbed else None
 
     def _write(self, batch: list[_Job[Any]]) -> None:
         outcomes: list[tuple[_Job[Any], Any, BaseException | None]] = []
@@ -156,9 +189,8 @@ class Writer:
                 db = self._connection()
                 jobs = [job for job in batch if job.start()]
                 self._transact(db, jobs, outcomes)
-        except (apsw.Error, OSError, StoreError) as error:
-            failure = error if isinstance(error, StoreError) else explain(error, self._place.path)
-            outcomes = [(job, None, failure) for job in batch]
+        except Exception as error:  # whatever it was, the callers must hear and the thread go on
+            outcomes = [(job, None, self._meaning(error)) for job in batch]
         for job, value, error_or_none in outcomes:
             _answer(job, value, error_or_none)
 
@@ -171,22 +203,23 @@ class Writer:
         hastes = {job.haste for job in jobs}
         durable = self._place.synced and bool(hastes & {Haste.SYNCED, Haste.SCRUBBED})
         with _transaction(db, synced=durable):
+            self._place.check(db)
             outcomes.extend(self._one(db, job) for job in jobs)
         if Haste.SCRUBBED in hastes:
-            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._unscrubbed = not _scrub(db)
 
     def _one(
         self, db: apsw.Connection, job: _Job[Any]
     ) -> tuple[_Job[Any], Any, BaseException | None]:
+        db.execute("SAVEPOINT job")  # one job's failure is not its company's
         try:
-            with db:  # a savepoint: one job's failure is not its company's
-                value = job.work(db)
-        except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.ReadOnlyError):
-            raise  # the transaction is lost, and everybody in it must hear so
-        except apsw.Error as error:
-            return job, None, explain(error, self._place.path)
+            value = job.work(db)
         except Exception as error:  # a fault in one job must not end the thread
-            return job, None, error
+            if not db.in_transaction:
+                raise  # SQLite gave the whole transaction up, and everybody in it must hear so
+            db.execute("ROLLBACK TO job; RELEASE job")
+            return job, None, self._meaning(error)
+        db.execute("RELEASE job")
         return job, value, None
 
     def _work_off(self) -> None:
@@ -194,10 +227,17 @@ class Writer:
             with self._place.turn:
                 db = self._connection()
                 with _transaction(db, synced=False):
+                    self._place.check(db)
                     more = self._leftover(db)
-        except (apsw.Error, OSError, StoreError):
-            more = False  # the next caller that needs the work hears of the failure
+                if self._unscrubbed:
+                    self._unscrubbed = not _scrub(db, patient=False)
+        except Exception:  # the next caller that needs the work hears of the failure
+            more = False
         self._debt = int(more)
+
+    def _meaning(self, error: Exception) -> Exception:
+        known = isinstance(error, apsw.Error | OSError)
+        return explain(error, self._place.path) if known else error
 
     def _connection(self) -> apsw.Connection:
         if self._db is None:
@@ -215,6 +255,25 @@ def _transaction(db: apsw.Connection, *, synced: bool) -> Iterator[None]:
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
+
+
+def _scrub(db: apsw.Connection, *, patient: bool = True) -> bool:
+    """Leave nothing in the write-ahead log; False when a reader still needs it, or the disk fails."""
+    if not patient:
+        db.set_busy_timeout(0)
+    try:
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.Error:  # what was committed stands all the same
+        return False
+    finally:
+        db.set_busy_timeout(BUSY_MS)
+    return True
+
+
+def _seen(answer: asyncio.Future[Any]) -> None:
+    """Of a caller that was cancelled nobody asks what came of its job."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _answer(job: _Job[Any], value: object, error: BaseException | None) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ...base.clock import iso
+from ...base.errors import PinLimitExceeded
 from ...base.log import LogLine, data_of
-from ...base.page import Page, Trust
+from ...base.page import Page, Trust, Version
 from ...memory.faulting import FaultRequest, fault
 from ...memory.forgetting import forget
 from ...memory.history import History, history
@@ -16,23 +17,24 @@ from ...memory.keeping import pin, release
 from ...memory.recall import Quoted, SearchRequest, search
 from ...memory.writing import WriteRequest, Written, write
 from ..door import Call
-from ..ranges import clip_reply
+from ..ranges import clip_text, some
 from ..tool import Spec
 
-_DETAILS = ("name", "tool_name", "event_id")
-_HISTORY = 50  # log lines of one reply
+_HISTORY = 50  # versions, and log lines, of one reply
+_NAME = 200  # characters of a name
 
 
 async def page_fault(
     call: Call,
-    page_id: Annotated[str, Field(description="id such as msg_12, or the key it was written with")],
+    page_id: Annotated[str, Field(description="such as msg_12, or its key")],
     target_level: Annotated[int | None, Field(description="0 full .. 3 reference")] = None,
-    reason: str | None = None,
+    reason: Literal["user_requested_recall", "resolve_reference", "tool_prereq", "speculative"]
+    | None = None,
     offset: int | None = None,
     max_tokens: int | None = None,
 ) -> dict[str, Any]:
-    """Read a page in full and map it. Call it on an id from search_pages, the manifest or a
-    reference, before relying on what it says. Long pages: go on at next_offset.
+    """Read a page and map it. Call it on an id from search_pages or the manifest, before you rely
+    on what it says. Long pages: go on at next_offset.
     """
     request = FaultRequest(
         page_id, target_level, reason or "user_requested_recall", offset or 0, max_tokens
@@ -40,13 +42,12 @@ async def page_fault(
     answer = await fault(call.memory, call.seat, request)
     call.notes.extend(answer.notes)
     admission = answer.admission
-    page = _page(call, answer.page)
-    page |= {"level": answer.shown.level, "version": answer.page.version}
+    shown = {"level": answer.shown.level, "version": answer.page.version, "content": answer.text}
     reply = call.answer(
-        page=page | {"content": answer.text},
+        page=_page(call, answer.page) | shown,
         effects={
             "mapped": admission.page is not None,
-            "evicted": [victim.page_id for victim in admission.evicted],
+            "evicted": some(call, "evicted", [page.page_id for page in admission.evicted]),
             "demoted": [],
             "tokens": answer.shown.tokens,
             "tokens_left": call.seat.set.left,
@@ -55,12 +56,13 @@ async def page_fault(
         next_offset=answer.next_offset,
     )
     limit = min(call.memory.settings.fault_reply_tokens, call.memory.settings.reply_tokens)
-    return await clip_reply(call, reply, ("page", "content"), limit, offset or 0)
+    await clip_text(call, reply, ("page", "content"), limit, offset or 0)
+    return reply
 
 
 async def search_pages(
     call: Call,
-    query: Annotated[str, Field(description="plain words, names, ids; any language")],
+    query: Annotated[str, Field(description="words, names or ids, any language")],
     page_type: str | None = None,
     modality: str | None = None,
     scope: Literal["workspace", "session"] | None = None,
@@ -69,9 +71,8 @@ async def search_pages(
     limit: int | None = None,
     offset: int | None = None,
 ) -> dict[str, Any]:
-    """Find what was said, decided or done, in this and earlier sessions. Call it when the user
-    refers to something not in view, and before saying you do not know. Snippets quote the page;
-    page_fault the best id for all of it.
+    """Find what was said, decided or done, in any session. Call it when the user refers to
+    something not in view, and before you say you do not know. page_fault gives a result in full.
     """
     request = SearchRequest(
         query,
@@ -93,21 +94,21 @@ async def search_pages(
 
 async def page_write(
     call: Call,
-    content: Any,  # noqa: ANN401 - text or any JSON value
+    content: Annotated[Any, Field(description="text or JSON")],
     page_type: str | None = None,
     hint: str | None = None,
     importance: Annotated[float | None, Field(description="0 to 1")] = None,
     pinned: bool | None = None,
     derived_from: list[str] | None = None,
     page_id: Annotated[str | None, Field(description="page to give a new version")] = None,
-    represents: Annotated[str | None, Field(description="page that content is a level of")] = None,
+    represents: Annotated[str | None, Field(description="page that this shortens")] = None,
     level: int | None = None,
     key: Annotated[str | None, Field(description="makes a repeat safe")] = None,
     name: str | None = None,
 ) -> dict[str, Any]:
-    """Keep a decision, fact, preference or result for later. Call it as soon as one is settled:
-    one matter a page, readable alone. page_type: claim (default), summary, artifact, procedure,
-    index, transcript.
+    """Keep a decision, fact, preference or result. Call it as soon as one is settled: one matter
+    a page, readable alone. page_type: claim (default), summary, artifact, procedure, index,
+    transcript.
     """
     request = WriteRequest(
         content,
@@ -123,15 +124,24 @@ async def page_write(
     )
     written = await write(call.memory, call.seat, request)
     if pinned:
-        await pin(call.memory, call.seat, written.page_id, pinned=True, turns=None)
-    return call.answer(**_written(written), pinned=pinned or None)
+        pinned = await _pinned(call, written.page_id)
+    return call.answer(**_written(call, written), pinned=pinned)
+
+
+async def _pinned(call: Call, page_id: str) -> bool:
+    """Pin what was just written; where that is refused the page is kept all the same."""
+    try:
+        return (await pin(call.memory, call.seat, page_id, pinned=True, turns=None)).pinned
+    except PinLimitExceeded as error:
+        call.notes.append(f"written, not pinned: {error.message}")
+        return False
 
 
 async def page_pin(
     call: Call, page_id: str, pinned: bool = True, turns: int | None = None
 ) -> dict[str, Any]:
-    """Keep a page mapped whatever else yields, for some turns or until unpinned. Call it on what
-    every answer needs: goals, constraints, the user's rules.
+    """Keep a page mapped, for some turns or until unpinned. Call it on what every answer needs:
+    goals, constraints, rules.
     """
     done = await pin(call.memory, call.seat, page_id, pinned=pinned, turns=turns)
     return call.answer(
@@ -139,7 +149,7 @@ async def page_pin(
         pinned=done.pinned,
         until_turn=done.until_turn,
         mapped=done.mapped,
-        evicted=list(done.evicted) or None,
+        evicted=some(call, "evicted", done.evicted) or None,
         tokens_left=call.seat.set.left,
     )
 
@@ -176,27 +186,35 @@ async def page_forget(call: Call, page_id: str, reason: str) -> dict[str, Any]:
 async def page_history(
     call: Call,
     page_id: str,
-    version: Annotated[int | None, Field(description="answer with this version's text")] = None,
-    diff: Annotated[int | None, Field(description="version to compare with")] = None,
+    version: Annotated[int | None, Field(description="give its text")] = None,
+    diff: Annotated[int | None, Field(description="version to compare it with")] = None,
     offset: int | None = None,
 ) -> dict[str, Any]:
-    """See how a page came to be: versions, who changed it, old texts, differences. Call it when
-    an older state matters or two statements conflict.
+    """A page's versions and log, an old text, a difference. Call it when an older state matters
+    or statements conflict.
     """
     past = await history(call.memory, call.seat, page_id, version=version, against=diff)
-    text = past.text[offset or 0 :] if past.text is not None else None
-    reply = call.answer(
-        page_id=page_id,
-        versions=[_version(call, past, index) for index in range(len(past.versions))][-_HISTORY:],
-        log=[log_entry(line) for line in past.lines[-_HISTORY:]] if text is None else None,
+    field = "content" if past.text is not None else "diff"
+    text = past.text if past.text is not None else past.difference
+    if text is None:
+        return _story(call, past)
+    reply = call.answer(page_id=past.page_id, version=past.version)
+    reply[field] = text[offset or 0 :]
+    await clip_text(call, reply, (field,), call.memory.settings.reply_tokens, offset or 0)
+    return reply
+
+
+def _story(call: Call, past: History) -> dict[str, Any]:
+    """The latest versions, and the latest log lines that say more than that it was read."""
+    lines = [line for line in past.lines if line.operation.kind != "touch"]
+    if len(past.versions) > _HISTORY:
+        call.notes.append(f"the last {_HISTORY} of {len(past.versions):,} versions")
+    return call.answer(
+        page_id=past.page_id,
+        versions=[_version(call, version) for version in past.versions[-_HISTORY:]],
+        log=[log_entry(line) for line in lines[-_HISTORY:]],
         forgotten=past.forgotten or None,
-        version=past.version,
-        content=text,
-        diff=past.difference,
     )
-    field = "diff" if past.difference is not None else "content"
-    limit = call.memory.settings.reply_tokens
-    return await clip_reply(call, reply, (field,), limit, offset or 0)
 
 
 def log_entry(line: LogLine) -> dict[str, Any]:
@@ -232,13 +250,19 @@ def _page(call: Call, page: Page) -> dict[str, Any]:
         "importance": round(page.importance, 2),
         "source": page.source,
         "trust": Trust(page.trust).name.lower(),
-        "derived_from": list(page.derived_from) or None,
+        "derived_from": some(call, "derived_from", page.derived_from) or None,
+        "name": _short(page.name),
+        "tool_name": page.tool_name,
+        "event_id": page.event_id,
     }
-    shown |= {name: getattr(page, name) for name in _DETAILS}
     mapped = call.seat.set.get(page.page_id)
     if mapped is not None and mapped.is_pinned(call.seat.turn):
         shown["pinned"] = True
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def _short(name: str | None) -> str | None:
+    return name if name is None or len(name) <= _NAME else name[: _NAME - 1] + "…"
 
 
 def _result(quoted: Quoted) -> dict[str, Any]:
@@ -248,7 +272,7 @@ def _result(quoted: Quoted) -> dict[str, Any]:
         "page_type": hit.page_type,
         "session_id": quoted.session,
         "role": hit.role,
-        "name": hit.name,
+        "name": _short(hit.name),
         "created_at": None if hit.created_at is None else iso(hit.created_at),
         "score": round(hit.score, 3),
         "snippet": quoted.snippet,
@@ -256,19 +280,18 @@ def _result(quoted: Quoted) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _written(written: Written) -> dict[str, Any]:
+def _written(call: Call, written: Written) -> dict[str, Any]:
     return {
         "page_id": written.page_id,
         "version": written.version,
         "tokens": written.tokens,
         "level": written.level,
         "duplicate": written.duplicate or None,
-        "evicted": list(written.evicted) or None,
+        "evicted": some(call, "evicted", written.evicted) or None,
     }
 
 
-def _version(call: Call, past: History, index: int) -> dict[str, Any]:
-    version = past.versions[index]
+def _version(call: Call, version: Version) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "version": version.version,
         "at": iso(version.written_at),

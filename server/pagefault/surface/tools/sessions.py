@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from ...base.clock import iso
-from ...ledger import StartRequest, record, start
+from ...base.errors import InvalidArgument
+from ...ledger import Resume, StartRequest, record, start
+from ...paging.levels.reference import excerpt
 from ...paging.resident import Mapped
-from ...stores.contract import Session
-from ..door import Call, Door
+from ...stores.contract import Session, Workspace
+from ..door import LATEST, Call, Door
+from ..ranges import some
 from ..tool import Spec
 from ..transport.principal import principal_of
+
+_PERSON = ("user", "human")  # the roles whose messages begin a turn
+_TITLE = 120  # characters of a title
 
 
 async def session_start(
@@ -28,39 +35,55 @@ async def session_start(
     model: str | None = None,
     budget_tokens: int | None = None,
     mode: str | None = None,
-) -> dict[str, Any]:
+) -> tuple[Call, dict[str, Any]]:
     """Open or resume this conversation's memory. Call it first, once a conversation, and pass
     the session_id it returns to every other call.
     """
     principal = principal_of(context)
-    home = await call.workspace(principal, workspace)
-    if session_id and session_id != "last" and not workspace:
-        home = await call.home(principal, home, session_id)
+    own = await call.workspace(principal, workspace)
+    home = own
+    if session_id and session_id != LATEST:
+        home = await call.home(principal, own, session_id)
+    if workspace and home is not own:
+        message = (
+            f"session {session_id!r} lives in workspace {home.id!r}. Leave workspace out to resume "
+            f"it there, or session_id to begin a new one in {own.id!r}"
+        )
+        raise InvalidArgument(message)
     request = StartRequest(session_id or None, title, parent_id, model, budget_tokens, mode)
     started = await start(call.memory, home, request)
     here = Call(call.memory, home, started.seat, list(started.notes))
+    here.notes.extend(_of_workspace(home, own))
+    return here, here.answer(
+        resumed=started.resumed,
+        title=_title(started.seat.row),
+        turn=started.seat.turn or None,
+        budget_tokens=started.seat.set.budget,
+        resume=_resume(here, started.resume) if started.resumed else None,
+        sessions=[_other(session) for session in started.others],
+    )
+
+
+def _of_workspace(home: Workspace, own: Workspace) -> Iterator[str]:
+    """What a caller would not expect of the workspace."""
+    if home is not own:
+        yield f"this session lives in workspace {home.id!r}, not in this server's, {own.id!r}"
     if home.renamed_from is not None:
-        here.notes.append(
+        yield (
             f"the workspace name {home.renamed_from!r} was taken by another repository: "
             f"this one is {home.id!r}"
         )
-    resume = started.resume
-    return here.answer(
-        resumed=started.resumed,
-        title=started.seat.row.title,
-        turn=started.seat.turn or None,
-        budget_tokens=started.seat.set.budget,
-        resume={
-            "pins": list(resume.pins),
-            "mapped": list(resume.mapped)[-50:],
-            "last_summary": None
-            if resume.summary is None
-            else {"page_id": resume.summary[0], "text": resume.summary[1]},
-        }
-        if started.resumed
-        else None,
-        sessions=[_other(session) for session in started.others],
-    )
+
+
+def _resume(call: Call, resume: Resume) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "pins": some(call, "pins", resume.pins),
+        "mapped": some(call, "mapped", resume.mapped[::-1]),
+    }
+    if resume.summary is not None:
+        page_id, text = resume.summary
+        shown["last_summary"] = {"page_id": page_id, "text": text}
+    return shown
 
 
 async def session_record(
@@ -74,8 +97,8 @@ async def session_record(
         ),
     ],
 ) -> dict[str, Any]:
-    """Append messages and tool calls to the memory, verbatim. Call it at the end of each turn
-    with what the user, you and your tools said, unless the host records for you.
+    """Record messages and tool calls, verbatim. Call it at the end of each turn with what the
+    user, you and your tools said, unless the host records for you.
     """
     done = await record(call.memory, call.seat, events)
     return call.answer(
@@ -85,7 +108,7 @@ async def session_record(
             for event in done.events
         ],
         tokens=done.tokens,
-        evicted=list(done.evicted) or None,
+        evicted=some(call, "evicted", done.evicted) or None,
     )
 
 
@@ -101,7 +124,7 @@ async def session_stats(
     row = seat.row
     settings = call.memory.settings
     return call.answer(
-        title=row.title,
+        title=_title(row),
         parent_id=row.parent,
         created_at=iso(row.created_at),
         last_update=iso(row.active_at),
@@ -131,12 +154,16 @@ async def session_stats(
             "budget": seat.set.budget,
             "pinned_tokens": seat.set.pinned_tokens(),
         },
-        pages=[_mapped(page, seat.turn) for page in seat.set.pages()] if pages else None,
+        pages=[_mapped(page, seat.turn) for page in seat.set.pages()[::-1]] if pages else None,
     )
 
 
+def _title(session: Session) -> str | None:
+    return None if session.title is None else excerpt(session.title, _TITLE)
+
+
 def _other(session: Session) -> dict[str, Any]:
-    shown = {"session_id": session.id, "title": session.title, "when": iso(session.active_at)}
+    shown = {"session_id": session.id, "title": _title(session), "when": iso(session.active_at)}
     return {name: value for name, value in shown.items() if value is not None}
 
 
@@ -163,7 +190,7 @@ TOOLS = (
         session_record,
         "Record events",
         {"events": "array", "tokens": "integer"},
-        own_turn=lambda given: any(event.get("role") == "user" for event in given["events"]),
+        own_turn=lambda given: any(event.get("role") in _PERSON for event in given["events"]),
     ),
     Spec(
         session_stats,

@@ -162,8 +162,8 @@ class IdScanner:
     def _top(self, chunk: bytes, at: int) -> int:
         mark = _MARK.search(chunk, at)
         end = len(chunk) if mark is None else mark.start()
-        if self._in_value:  # runs of spaces shrink to one: a number stands in any number of them
-            self._text = _SPACES.sub(b" ", self._text + chunk[at:end])[:_ROOM]
+        # Runs of spaces shrink to one, since a number may stand among any number of them.
+        self._text = _SPACES.sub(b" ", self._text + chunk[at:end])[:_ROOM]
         if mark is not None:
             self._mark(mark[0])
         return end + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,13 @@ from pydantic_core import from_json, to_json
 
 from .frames import Oversized
 
+_REPLACEMENT = b"\\ufffd"
+# Every escape of a JSON string, so that `\\ud800` after a backslash of its own is left alone.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _ONE_A_LINE = "send one JSON-RPC 2.0 object a line, in UTF-8"
 
 
@@ -42,18 +50,33 @@ class Refusal:
 def read_message(frame: bytes | Oversized, limit: int) -> JSONRPCMessage | Refusal:
     """The message in a frame. `limit`: bytes a frame may have, for the refusal of a larger one.
 
-    Strict JSON: NaN, unpaired surrogates, raw control characters, invalid UTF-8, numbers of more
-    than 4,300 digits and nesting past 200 levels are parse errors.
+    Strict JSON: NaN, raw control characters, invalid UTF-8, numbers of more than 4,300 digits and
+    nesting past 200 levels are parse errors. Escaped surrogates without their partner, which some
+    clients send, are read as U+FFFD: with a parse error nobody would learn which call failed.
     """
     if isinstance(frame, Oversized):
         return _too_large(frame, limit)
     try:
-        value = from_json(frame, allow_inf_nan=False)
+        value = _parse(frame)
     except ValueError as error:
         return Refusal(PARSE_ERROR, f"Parse error: {error}; {_ONE_A_LINE}.")
     if not isinstance(value, dict):
         return Refusal(PARSE_ERROR, f"Parse error: a batch or a bare value; {_ONE_A_LINE}.")
     return _message_of(value)
+
+
+def _parse(frame: bytes) -> Any:
+    try:
+        return from_json(frame, allow_inf_nan=False)
+    except ValueError:
+        paired = _ESCAPE.sub(_paired, frame)
+        if paired == frame:
+            raise
+        return from_json(paired, allow_inf_nan=False)
+
+
+def _paired(escape: re.Match[bytes]) -> bytes:
+    return _REPLACEMENT if escape["lone"] else escape[0]
 
 
 def _message_of(value: dict[str, Any]) -> JSONRPCMessage | Refusal:

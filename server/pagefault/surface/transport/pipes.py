@@ -136,7 +136,7 @@ class Outlet:
             await self._few_wait.wait()
 
     def lift_limit(self) -> None:
-        """Let nobody wait for room from now on: the server is ending."""
+        """Let nobody wait for room any more: the server is ending."""
         self._limit = math.inf
         self._note_waiting(0)
 

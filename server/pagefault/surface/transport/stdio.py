@@ -6,6 +6,7 @@ surrogate in a result, and binds a client whose first request is `server/discove
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -15,7 +16,7 @@ from mcp_types import JSONRPCRequest
 from .claim import claimed_stdio
 from .lifetime import Lifetime
 from .pipes import Outlet, Source
-from .streams import ANSWERS_WITHIN, Inbound, Outbound, Single, Unanswered
+from .streams import Inbound, Outbound, Single, Unanswered
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 FRAME_LIMIT: Final = 8 * 2**20
 """Bytes of one line; a longer one is scanned, not kept, and refused."""
 
-_UNWINDS_WITHIN = 0.1  # seconds that calls which are cut off have to leave
-_READ_WITHIN = 0.1  # seconds that the client has to read the last bytes
+_ANSWERS_WITHIN = 0.5  # seconds that calls in flight have to finish once the end has begun
+_UNWINDS_WITHIN = 0.1  # seconds that those which are then cut off have to leave
 
 
 async def serve_stdio(server: MCPServer[Any], *, frame_limit: int = FRAME_LIMIT) -> None:
@@ -59,6 +60,7 @@ class _Link:
         self.failure: Exception | None = None
         self.lifetime = Lifetime(self._end)
         self._ending = anyio.Event()
+        self._last_read_at = math.inf  # in the event loop's time
         self._unanswered = Unanswered()
         self._source = Source(incoming, self.lifetime.end)
         self._outlet = Outlet(outgoing, self.lifetime.end)
@@ -75,17 +77,21 @@ class _Link:
             await serve_dual_era_loop(low, self._inbound, self._outbound, lifespan_state=state)
         except Exception as failure:  # kept until the lifespan is left: it may have lines to write
             self.failure = failure
+            self._end()
         self.over.set()
 
     async def give_up(self) -> None:
-        """Some time after the end has begun, wait no longer for calls that cannot be cut off."""
+        """Once the end has begun cut calls off after a while, and leave those that stay behind."""
         await self._ending.wait()
-        await anyio.sleep(ANSWERS_WITHIN + _UNWINDS_WITHIN)
+        await anyio.sleep(_ANSWERS_WITHIN)
+        self._unanswered.give_up()
+        self._outlet.lift_limit()
+        await anyio.sleep(_UNWINDS_WITHIN)
         self.over.set()
 
     async def flush(self) -> None:
-        """Give the client a moment to read the last bytes."""
-        with anyio.move_on_after(_READ_WITHIN):
+        """Let the client read the last bytes, as long as calls would have been given."""
+        with anyio.CancelScope(deadline=self._last_read_at):
             await self._outlet.emptied()
 
     async def _discovery(self) -> SessionMessage | None:
@@ -98,8 +104,8 @@ class _Link:
 
     def _end(self) -> None:
         self._source.end()
-        self._outlet.lift_limit()
         self._ending.set()
+        self._last_read_at = anyio.current_time() + _ANSWERS_WITHIN + _UNWINDS_WITHIN
 
 
 def _is_discovery(message: JSONRPCMessage) -> bool:

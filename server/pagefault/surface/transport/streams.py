@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 import anyio.lowlevel
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from .frames import Oversized
     from .pipes import Outlet, Source
 
-ANSWERS_WITHIN: Final = 0.5
-"""Seconds that calls in flight have to finish once nothing more comes in."""
-
 _KEPT_AHEAD = 8  # messages before the first request; the SDK keeps as many
 
 _STAYS_OPEN = "subscriptions/listen"  # is not waited for at the end
@@ -29,10 +26,11 @@ _CANCELLED = "notifications/cancelled"  # its request is never answered
 
 
 class Unanswered:
-    """The ids of requests that came in and have not been answered."""
+    """The ids of requests that came in and have not been answered, until they are given up."""
 
     def __init__(self) -> None:
         """None yet."""
+        self.given_up = False
         self._ids: set[RequestId] = set()
         self._changed = anyio.Event()
 
@@ -48,9 +46,14 @@ class Unanswered:
         if isinstance(message, JSONRPCResponse | JSONRPCError):
             self._settled(message.id)
 
+    def give_up(self) -> None:
+        """Wait for no answer any more: the server is ending."""
+        self.given_up = True
+        self._changed.set()
+
     async def none(self) -> None:
-        """Wait until every request is answered."""
-        while self._ids:
+        """Wait until every request is answered or given up."""
+        while self._ids and not self.given_up:
             self._changed = anyio.Event()
             await self._changed.wait()
 
@@ -112,12 +115,13 @@ class Inbound(ReadStream):
         self._ready: deque[SessionMessage] = deque()
 
     async def receive(self) -> SessionMessage:
-        """The next message. At the end first lets the calls in flight finish."""
+        """The next message; the end comes once the calls in flight are answered or given up."""
         while not self._ready:
             if not await self._read_on():
-                with anyio.move_on_after(ANSWERS_WITHIN):
-                    await self._unanswered.none()
+                await self._unanswered.none()
                 raise anyio.EndOfStream
+        if self._unanswered.given_up:
+            raise anyio.EndOfStream
         item = self._ready.popleft()
         self._unanswered.received(item.message)
         return item
@@ -141,6 +145,8 @@ class Inbound(ReadStream):
     async def _read_on(self) -> bool:
         """Take in the next portion; False when there was none and nothing came of the rest."""
         await self._outlet.room()
+        if self._unanswered.given_up:
+            return False
         portion = await self._source.read()
         frames = self._scanner.feed(portion) if portion else self._scanner.finish()
         for frame in frames:

@@ -1,0 +1,279 @@
+"""What `doctor` checks: each function looks at one thing and says what it found.
+
+Nothing here writes. A further check is a function and its line in `CHECKS`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..base.errors import PagefaultError
+from ..base.estimate import ESTIMATE_ERROR
+from ..base.portable import (
+    filesystem_kind,
+    is_network_folder,
+    is_synced_folder,
+    open_to_others,
+)
+from ..base.tokens import open_tokenizer
+from ..memory.opening import find_policy
+from ..stores.opening import opener
+from ..stores.sqlite.inspecting import (
+    SOUND_SQLITE,
+    Inspector,
+    WorkspaceFacts,
+    library,
+    lock_holder,
+)
+from .setting_up import SetUp, data_file
+
+State = Literal["ok", "warn", "fail"]
+
+_LOG_LIMIT = 64 * 2**20  # bytes of write-ahead log that somebody must be holding back
+_ROOM = 200 * 2**20  # bytes of free disk below which it is said
+_SHOWN_ERRORS = ("english", "code", "russian", "chinese", "japanese")
+_MOVE = "Move it to a folder of this machine and name that with --store"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: how bad, what was looked at, what was found, and what to do about it."""
+
+    state: State
+    what: str
+    found: str
+    advice: str = ""
+
+
+Check = Callable[[SetUp], Iterator[Finding]]
+
+
+def findings(ready: SetUp) -> Iterator[Finding]:
+    """Everything that the checks find; one that cannot be made is a failure and not the end."""
+    for what, check in CHECKS:
+        try:
+            yield from check(ready)
+        except PagefaultError as error:
+            yield Finding("fail", what, error.message)
+
+
+def _python(_: SetUp) -> Iterator[Finding]:
+    yield Finding("ok", "Python", f"{platform.python_version()} on {platform.platform()}")
+
+
+def _sqlite(_: SetUp) -> Iterator[Finding]:
+    found = library()
+    least = ".".join(map(str, SOUND_SQLITE))
+    if not found.sound:
+        yield Finding(
+            "fail",
+            "SQLite",
+            f"{found.version} may damage a file that two processes share; {least} does not",
+            "pip install --upgrade apsw",
+        )
+    elif not found.full_text:
+        yield Finding(
+            "fail", "SQLite", f"{found.version} lacks FTS5", "pip install --force-reinstall apsw"
+        )
+    else:
+        yield Finding("ok", "SQLite", f"{found.version} (at least {least}), with FTS5")
+
+
+def _settings(ready: SetUp) -> Iterator[Finding]:
+    for note in ready.resolved.notes:
+        yield Finding("warn", "settings", note)
+    find_policy(ready.resolved.settings.policy)
+
+
+def _store(ready: SetUp) -> Iterator[Finding]:
+    opener(ready.resolved.settings.store or "sqlite", synced=True)
+    path = data_file(ready)
+    if path is None:
+        yield Finding(
+            "warn",
+            "data",
+            f"{ready.resolved.settings.store}: nothing is kept when the server ends",
+            "Leave --store out, or name a file, to keep the memory",
+        )
+    elif not path.exists():
+        yield Finding("ok", "data", f"{path} is not there yet: the first start makes it")
+    else:
+        yield Finding("ok", "data", f"{path}, {path.stat().st_size:,} bytes")
+
+
+def _folder(ready: SetUp) -> Iterator[Finding]:
+    path = data_file(ready)
+    if path is None:
+        return
+    folder = next(place for place in path.absolute().parents if place.exists())
+    kind = filesystem_kind(folder)
+    if is_network_folder(folder):
+        yield Finding(
+            "warn",
+            "folder",
+            f"{folder} is served by another machine ({kind or 'network drive'}): "
+            "locks may not hold there, and two windows may damage the file",
+            _MOVE,
+        )
+    elif is_synced_folder(folder):
+        yield Finding(
+            "warn", "folder", f"{folder} is copied about by a cloud client while it changes", _MOVE
+        )
+    else:
+        yield Finding("ok", "folder", f"{folder}, {kind or 'local'}")
+    if (free := shutil.disk_usage(folder).free) < _ROOM:
+        yield Finding("warn", "disk", f"{free:,} bytes are free", "Make room")
+
+
+def _permissions(ready: SetUp) -> Iterator[Finding]:
+    path = data_file(ready)
+    if path is None:
+        return
+    folder = next(place for place in path.absolute().parents if place.exists())
+    problems = [*_unwritable(folder, os.W_OK | os.X_OK)]
+    if path.exists():
+        problems += [*_unwritable(path, os.R_OK | os.W_OK)]
+        if open_to_others(path) and open_to_others(path.absolute().parent):
+            problems.append(
+                Finding(
+                    "warn",
+                    "permissions",
+                    f"other users of this machine may read {path}",
+                    f"chmod 600 {path}",
+                )
+            )
+    yield from problems or [Finding("ok", "permissions", "this user may read and write")]
+
+
+def _unwritable(path: Path, wanted: int) -> Iterator[Finding]:
+    if not os.access(path, wanted):
+        yield Finding(
+            "fail",
+            "permissions",
+            f"this user may not write {path}: what is there can be read, nothing new is kept",
+            "Change its owner or its permissions, or name another file with --store",
+        )
+
+
+def _file(ready: SetUp) -> Iterator[Finding]:
+    path = data_file(ready)
+    if path is None or not path.exists():
+        return
+    with Inspector(path) as file:
+        schema = file.schema()
+        yield Finding("ok", "schema", f"version {schema} of {file.newest_schema}")
+        yield from _structure(file)
+        yield from _contents(file)
+        yield from _tokenizers(ready, file.workspaces())
+        yield from _index(file.workspaces())
+    yield from _log(path, sees_log=file.sees_log)
+
+
+def _structure(file: Inspector) -> Iterator[Finding]:
+    check = "integrity_check" if file.thorough else "quick_check"
+    complaints = file.complaints()
+    for complaint in complaints:
+        yield Finding("fail", "structure", complaint, _restore(file.path))
+    if not complaints:
+        yield Finding("ok", "structure", f"sound ({check})")
+
+
+def _contents(file: Inspector) -> Iterator[Finding]:
+    damaged = file.damaged()
+    for one in damaged:
+        yield Finding("fail", "contents", f"{one}; it is not served", _restore(file.path))
+    if not damaged:
+        yield Finding("ok", "contents", "every checksum holds")
+
+
+def _restore(path: Path) -> str:
+    return (
+        f"Stop the servers, keep {path.name} as it is under another name, and put a backup in its "
+        "place. Without one, `pagefault export` saves what can still be read"
+    )
+
+
+def _tokenizers(ready: SetUp, workspaces: list[WorkspaceFacts]) -> Iterator[Finding]:
+    for name in sorted({place.tokenizer for place in workspaces} - {ready.tokenizer()}):
+        yield _tokenizer(ready, name, "existing workspaces")
+
+
+def _new_tokenizer(ready: SetUp) -> Iterator[Finding]:
+    yield _tokenizer(ready, ready.tokenizer(), "new workspaces")
+
+
+def _tokenizer(ready: SetUp, name: str, used_by: str) -> Finding:
+    folders = ready.folders
+    try:
+        tokenizer = open_tokenizer(name, folders.vocabularies, caches=folders.caches)
+    except PagefaultError as error:
+        return Finding("fail", "tokenizer", f"{name}, of {used_by}: {error.message}")
+    if tokenizer.exact:
+        return Finding("ok", "tokenizer", f"{name} for {used_by}: exact")
+    errors = ", ".join(f"{kind} {ESTIMATE_ERROR[kind][0]:.0%}" for kind in _SHOWN_ERRORS)
+    return Finding(
+        "ok",
+        "tokenizer",
+        f"{name} for {used_by}: median error of a page {errors}",
+        "For exact counts in new workspaces: pagefault vocabulary o200k_base",
+    )
+
+
+def _index(workspaces: list[WorkspaceFacts]) -> Iterator[Finding]:
+    for place in workspaces:
+        name = f"{place.id} of {place.principal}"
+        size = f"{name}: {place.sessions:,} sessions, {place.pages:,} pages"
+        if not place.index_current:
+            yield Finding(
+                "warn", "workspace", f"{size}; its index has another format: a server rebuilds it"
+            )
+        elif place.unindexed:
+            yield Finding(
+                "ok",
+                "workspace",
+                f"{size}; {place.unindexed:,} log lines are not indexed yet: the next search is",
+            )
+        else:
+            yield Finding("ok", "workspace", f"{size}, indexed")
+
+
+def _log(path: Path, *, sees_log: bool) -> Iterator[Finding]:
+    log = path.with_name(path.name + "-wal")
+    size = log.stat().st_size if log.exists() else 0
+    if not sees_log:
+        yield Finding(
+            "warn",
+            "write-ahead log",
+            f"its {size:,} bytes cannot be read in this folder and were not checked",
+            "Run doctor as the user who may write there",
+        )
+    elif size > _LOG_LIMIT:
+        yield Finding(
+            "warn",
+            "write-ahead log",
+            f"{size:,} bytes: a program keeps reading and holds it back",
+            "End other programs that have the file open",
+        )
+    else:
+        yield Finding("ok", "write-ahead log", f"{size:,} bytes")
+    holder = lock_holder(path)
+    found = f"held by {holder}, as while it writes" if holder else "free"
+    yield Finding("ok", "write lock", found)
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("Python", _python),
+    ("SQLite", _sqlite),
+    ("settings", _settings),
+    ("data", _store),
+    ("folder", _folder),
+    ("permissions", _permissions),
+    ("data file", _file),
+    ("tokenizer", _new_tokenizer),
+)

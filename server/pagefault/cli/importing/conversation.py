@@ -1,0 +1,145 @@
+"""A conversation that another program kept, into a session."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ...base.conversation import Conversation, Event, is_empty
+from ...base.documents import Broken
+from ...base.errors import InvalidArgument
+from ...base.event import read_event
+from ...ledger import StartRequest, record, start
+from ..setting_up import opened, standing_workspace
+
+if TYPE_CHECKING:
+    from ...memory import Memory
+    from ...residency import Residency
+    from ...stores.contract import Workspace
+    from ..setting_up import SetUp
+    from .file import JsonFile
+
+_BATCH = 200  # events that happen whole or not at all
+_LISTED = 20  # bad lines that are named
+_STEM = 60  # characters of the file's name in a session's handle
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was read and what became of it."""
+
+    events: int = 0
+    new: int = 0
+    tokens: int = 0
+
+
+async def import_conversation(ready: SetUp, file: JsonFile, as_json: bool) -> None:
+    """Record every message of the file; those that an earlier import brought are passed over.
+
+    Raises:
+        InvalidArgument: lines that are no messages, each with its place; nothing was imported.
+    """
+    first, empty = _check(file)
+    async with opened(ready) as memory:
+        workspace = await standing_workspace(ready, memory, create=True)
+        handle = ready.resolved.settings.session or _handle(file, first)
+        seat = await _session(memory, workspace, handle, file)
+        tally = await _record(memory, seat, file)
+    _report(workspace, handle, tally, empty, as_json=as_json)
+
+
+def _check(file: JsonFile) -> tuple[Event, int]:
+    """The first event, and how many messages are empty.
+
+    Raises:
+        InvalidArgument: something in the file cannot be recorded, or there is nothing in it.
+    """
+    first: Event | None = None
+    empty = 0
+    problems: list[str] = []
+    for at, event in _events(file):
+        if isinstance(event, Broken):
+            problems.append(event.reason)
+        elif is_empty(event):
+            empty += 1
+        else:
+            first = first or event
+            problems += _problem(event, at)
+        if len(problems) >= _LISTED:
+            break
+    if problems:
+        listed = "\n  ".join(problems)
+        message = f"{file.path} was not imported, since not all of it can be:\n  {listed}"
+        raise InvalidArgument(message)
+    if first is None:
+        message = f"{file.path} holds no message: nothing to import"
+        raise InvalidArgument(message)
+    return first, empty
+
+
+def _problem(event: Event, at: str) -> list[str]:
+    try:
+        read_event(event, at)
+    except InvalidArgument as error:
+        return [error.message]
+    return []
+
+
+def _events(file: JsonFile) -> Iterator[tuple[str, Event | Broken]]:
+    conversation = Conversation()
+    for at, value in file.values():
+        if isinstance(value, Broken):
+            yield at, Broken(f"{at} is no JSON: {value.reason}")
+            continue
+        try:
+            yield from conversation.events(value, at)
+        except InvalidArgument as error:
+            yield at, Broken(error.message)
+
+
+def _handle(file: JsonFile, first: Event) -> str:
+    """A handle that the same file gets again, also when it has grown."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", file.path.stem)[:_STEM].strip("-.") or "import"
+    return f"{stem}-{str(first['key'])[-8:]}"
+
+
+async def _session(memory: Memory, workspace: Workspace, handle: str, file: JsonFile) -> Residency:
+    known = await memory.store.session(workspace, handle) is not None
+    title = None if known else file.path.name
+    started = await start(memory, workspace, StartRequest(session_id=handle, title=title))
+    return started.seat
+
+
+async def _record(memory: Memory, seat: Residency, file: JsonFile) -> _Tally:
+    tally = _Tally()
+    events = (event for _, event in _events(file) if not isinstance(event, Broken))
+    worthy = (event for event in events if not is_empty(event))
+    while batch := list(islice(worthy, _BATCH)):
+        done = await record(memory, seat, batch, imported=True)
+        tally.events += len(batch)
+        tally.new += sum(not event.duplicate for event in done.events)
+        tally.tokens += done.tokens
+    return tally
+
+
+def _report(workspace: Workspace, handle: str, tally: _Tally, empty: int, *, as_json: bool) -> None:
+    if as_json:
+        result = {
+            "workspace": workspace.id,
+            "session_id": handle,
+            "events": tally.events,
+            "new": tally.new,
+            "empty": empty,
+            "tokens": tally.tokens,
+        }
+        print(json.dumps(result))
+        return
+    known = tally.events - tally.new
+    print(f"{tally.events:,} events into session {handle} of workspace {workspace.id}:")
+    print(f"  {tally.new:,} new with {tally.tokens:,} tokens, {known:,} were there already")
+    if empty:
+        print(f"  {empty:,} messages are empty and were left out")
