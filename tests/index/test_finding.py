@@ -205,6 +205,13 @@ def test_a_long_page_does_not_crowd_out_a_short_one_that_answers(shelf):
     assert shelf.find("deadline of the offsite budget")[0] == short
 
 
+def test_a_long_hint_of_a_long_page_is_found_by_its_beginning(shelf):
+    page = shelf.write("word " * 20_000, hint="offsite budget " + "filler " * 5_000)
+    assert shelf.find("offsite") == [page]
+    shelf.forget(page)
+    assert shelf.terms() == set()
+
+
 def test_a_date_that_no_calendar_has_is_left_out(shelf):
     page = shelf.write("far away", created_at=1e30)
     assert shelf.find("far away") == [page]

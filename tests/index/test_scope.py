@@ -68,10 +68,18 @@ def test_pages_without_a_time_are_in_no_interval(shelf):
     assert shelf.find("budget", since=0.0) == []
 
 
-def test_a_filter_finds_what_a_thousand_better_pages_hide(shelf):
-    shelf.put(*(shelf.document("budget budget", session=n % 7, role="user") for n in range(1000)))
+def test_a_filter_finds_what_hundreds_of_better_pages_hide(shelf):
+    shelf.put(*(shelf.document("nothing", session=n % 7, role="user") for n in range(1000)))
+    shelf.put(*(shelf.document("budget plan", session=n, role="user") for n in range(20, 220)))
     hidden = shelf.write("somewhere a word on the budget", session=3, role="tool")
-    assert shelf.find("budget", role="tool") == [hidden]
+    assert hidden not in shelf.find("budget plan")
+    assert shelf.find("budget plan", role="tool") == [hidden]
+
+
+def test_words_that_nearly_every_page_holds_find_the_newest_that_hold_them_all(shelf):
+    shelf.put(*(shelf.document(f"budget {'plan' * (n % 2)}", session=n) for n in range(9000)))
+    assert shelf.find("budget plan", limit=3) == ["msg_9000", "msg_8998", "msg_8996"]
+    assert shelf.find("budget", limit=2) == ["msg_9000", "msg_8999"]
 
 
 def test_ranking_comes_before_the_limit(shelf):

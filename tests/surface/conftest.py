@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import httpx2
@@ -16,14 +16,20 @@ import mcp.types as types
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import Context
 
 from pagefault.base.estimate import Estimate
-from pagefault.surface.app import PagefaultServer
+from pagefault.memory import Memory
+from pagefault.surface.app import PagefaultServer, build_server
+from pagefault.surface.door import Place
 from pagefault.surface.transport.http import serve_http
 from pagefault.surface.transport.tokens import hash_token
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 Refuse = Callable[..., Awaitable[str]]
+Direct = Callable[[str, dict[str, Any]], Awaitable[types.CallToolResult]]
+MakeMemory = Callable[..., Memory]
 Serve = Callable[..., AbstractAsyncContextManager[str]]
 Visit = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -129,6 +135,28 @@ def ask(client: Client, asking: Callable[[Client], Ask]) -> Ask:
 def refuse(client: Client, refusing: Callable[[Client], Refuse]) -> Refuse:
     """Calls a tool that fails and gives the error's text."""
     return refusing(client)
+
+
+@pytest.fixture
+async def direct(make_memory: MakeMemory) -> AsyncIterator[Direct]:
+    """Calls a tool with arguments that no client would let through."""
+    memory = make_memory()
+    server = build_server(memory, Place("", "default", None, "estimate"))
+
+    async def call(tool: str, arguments: dict[str, Any]) -> types.CallToolResult:
+        request: Any = ServerRequestContext(
+            session=cast("Any", None),  # no tool speaks to the client by itself
+            lifespan_context=memory,
+            protocol_version="2026-07-28",
+            method="tools/call",
+        )
+        context = Context(request_context=request, mcp_server=server)
+        result = await server.call_tool(tool, arguments, context)
+        assert isinstance(result, types.CallToolResult)
+        return result
+
+    async with memory:
+        yield call
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ documentation, `doctor` and smithery.yaml are made from.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -126,6 +125,8 @@ def _read(setting: Setting, text: str, origin: str) -> object:
 def _table(file: Path | None) -> Mapping[str, str]:
     if file is None or not file.is_file():
         return {}
+    import tomllib  # milliseconds of every start, for a file that few have
+
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

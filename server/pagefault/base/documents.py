@@ -19,9 +19,10 @@ _BLANK = "\ufeff \t\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What stands in a value's place when it is no JSON."""
+    """What stands in a value's place when it is no JSON; ``line`` of its text, from 1."""
 
     reason: str
+    line: int = 1
 
 
 def values(text: TextIO) -> Iterator[tuple[str, Any]]:
@@ -35,7 +36,8 @@ def values(text: TextIO) -> Iterator[tuple[str, Any]]:
         yield from _Array(text, head).elements()
     elif _is_one_object(text):
         text.seek(0)
-        yield "line 1", _parsed(text.read())
+        value = _parsed(text.read())
+        yield f"line {value.line if isinstance(value, Broken) else 1}", value
     else:
         text.seek(0)
         for number, line in enumerate(text, start=1):
@@ -54,7 +56,7 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return json.loads(text.lstrip(_BLANK))
     except (ValueError, RecursionError) as error:
-        return Broken(_reason(error))
+        return _broken(error)
 
 
 class _Array:
@@ -106,7 +108,7 @@ class _Array:
                 value, end = self._decode(self._chunk, self._place)
             except (ValueError, RecursionError) as error:
                 if not (self._is_cut(error) and self._more()):
-                    return Broken(_reason(error))
+                    return _broken(error)
             else:
                 self._move(end)
                 return value
@@ -129,5 +131,8 @@ class _Array:
         self._place = place
 
 
-def _reason(error: Exception) -> str:
-    return "it nests too deep" if isinstance(error, RecursionError) else str(error)[:200]
+def _broken(error: Exception) -> Broken:
+    if isinstance(error, json.JSONDecodeError):
+        near = error.doc[error.pos : error.pos + 20]
+        return Broken(f"{error.msg} before {near!r}" if near else error.msg, error.lineno)
+    return Broken("it nests too deep" if isinstance(error, RecursionError) else str(error)[:200])

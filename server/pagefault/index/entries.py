@@ -17,6 +17,8 @@ from .places import FIRST_PART, LONGEST, row_id
 
 Row = tuple[int, str]
 
+_LONGEST_HEADING: Final = 1000  # characters; each part of a long text begins with it
+
 # Not strftime's, which speak the language of the process.
 _MONTHS: Final = (
     "January February March April May June July August September October November December".split()
@@ -53,7 +55,7 @@ def delete(db: apsw.Connection, area: Area, found: Iterable[Row]) -> None:
 
 def _heading(document: Document) -> str:
     said = (_date(document.created_at), document.name, document.role, document.hint)
-    return " ".join(filter(None, said))
+    return " ".join(filter(None, said))[:_LONGEST_HEADING]
 
 
 def _date(seconds: float | None) -> str | None:

@@ -51,8 +51,3 @@ def row_id(place: int, part: int) -> int:
 def row_span(first: int, last: int) -> tuple[int, int]:
     """The first and the last possible row id of these places."""
     return row_id(first, 0), row_id(last + 1, 0) - 1
-
-
-def place_of(row: int) -> int:
-    """The place that a row belongs to."""
-    return row >> PART_BITS

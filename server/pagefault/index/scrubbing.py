@@ -26,7 +26,8 @@ def scrub(db: apsw.Connection, area: Area, bodies: Iterable[str]) -> None:
     db.execute(command, ("flush",))
     rows = db.execute(f"SELECT term FROM {area.table}_idx")
     separators = {bytes(term)[1:] for (term,) in rows}  # behind the number of the index
-    told = [term for term in _terms(db, bodies) if _gives_away(separators, term.encode())]
+    longest = max(map(len, separators), default=0)
+    told = [term for term in _terms(db, bodies) if _is_told(term.encode(), separators, longest)]
     if told and not _in_use(db, area, told):
         _merge(db, area)
 
@@ -40,9 +41,10 @@ def _terms(db: apsw.Connection, bodies: Iterable[str]) -> set[str]:
     return found
 
 
-def _gives_away(separators: Collection[bytes], term: bytes) -> bool:
+def _is_told(term: bytes, separators: Collection[bytes], longest: int) -> bool:
+    """Whether one of the separators, the `longest` of so many bytes, gives the term away."""
     shortest = int(len(term) * _TELLING) + 1
-    return any(term[:size] in separators for size in range(shortest, len(term) + 1))
+    return any(term[:size] in separators for size in range(shortest, min(len(term), longest) + 1))
 
 
 def _in_use(db: apsw.Connection, area: Area, terms: Iterable[str]) -> bool:

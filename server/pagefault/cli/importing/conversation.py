@@ -49,7 +49,7 @@ async def import_conversation(ready: SetUp, file: JsonFile, as_json: bool) -> No
         handle = ready.resolved.settings.session or _handle(file, first)
         seat = await _session(memory, workspace, handle, file)
         tally = await _record(memory, seat, file)
-    _report(workspace, handle, tally, empty, as_json=as_json)
+    _report(seat, tally, empty, as_json=as_json)
 
 
 def _check(file: JsonFile) -> tuple[Event, int]:
@@ -108,7 +108,8 @@ def _handle(file: JsonFile, first: Event) -> str:
 
 
 async def _session(memory: Memory, workspace: Workspace, handle: str, file: JsonFile) -> Residency:
-    known = await memory.store.session(workspace, handle) is not None
+    """The session of that handle, or the "last" one; a new one is called as the file is."""
+    known = handle == "last" or await memory.store.session(workspace, handle) is not None
     title = None if known else file.path.name
     started = await start(memory, workspace, StartRequest(session_id=handle, title=title))
     return started.seat
@@ -126,10 +127,11 @@ async def _record(memory: Memory, seat: Residency, file: JsonFile) -> _Tally:
     return tally
 
 
-def _report(workspace: Workspace, handle: str, tally: _Tally, empty: int, *, as_json: bool) -> None:
+def _report(seat: Residency, tally: _Tally, empty: int, *, as_json: bool) -> None:
+    place, handle = seat.workspace.id, seat.row.id
     if as_json:
         result = {
-            "workspace": workspace.id,
+            "workspace": place,
             "session_id": handle,
             "events": tally.events,
             "new": tally.new,
@@ -139,7 +141,7 @@ def _report(workspace: Workspace, handle: str, tally: _Tally, empty: int, *, as_
         print(json.dumps(result))
         return
     known = tally.events - tally.new
-    print(f"{tally.events:,} events into session {handle} of workspace {workspace.id}:")
+    print(f"{tally.events:,} events into session {handle} of workspace {place}:")
     print(f"  {tally.new:,} new with {tally.tokens:,} tokens, {known:,} were there already")
     if empty:
         print(f"  {empty:,} messages are empty and were left out")

@@ -26,9 +26,9 @@ from ..codec import keep
 from ..contract import Applied, Commit, Conflict, Moment, Session
 from .projection import Projection, SessionRow, content_key
 
-_ID_FIELDS = ("event_id", "page_id")
-_NAMING_FIELDS = (*_ID_FIELDS, "cause")  # of an eviction: the page that took the room
-_CONTENT_FIELDS = ("content", "hint", "payload")
+ID_FIELDS = ("event_id", "page_id")
+_NAMING_FIELDS = (*ID_FIELDS, "cause")  # of an eviction: the page that took the room
+CONTENT_FIELDS = ("content", "hint", "payload")
 
 
 def apply(db: apsw.Connection, commit: Commit) -> Applied | Conflict:
@@ -158,7 +158,7 @@ class _Draft:
         ).fetchone()
         if first is None:
             return False
-        for name, value in zip(_ID_FIELDS, first, strict=True):
+        for name, value in zip(ID_FIELDS, first, strict=True):
             slot = _slot(getattr(operation, name, None))
             if slot is not None:
                 self.ids[slot] = value or ""
@@ -184,7 +184,7 @@ class _Draft:
     def _numbers(self, operation: Operation) -> dict[str, Any]:
         """The contents that the commit brings, and the number of a new version."""
         changes: dict[str, Any] = {}
-        for name in _CONTENT_FIELDS:
+        for name in CONTENT_FIELDS:
             value = getattr(operation, name, None)
             if isinstance(value, int) and value < 0:
                 changes[name] = self._content(-1 - value)

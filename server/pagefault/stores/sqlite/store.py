@@ -15,7 +15,6 @@ import anyio.to_thread
 import apsw
 
 from ...base.errors import (
-    InvalidArgument,
     StoreBusy,
     StoreFull,
     StoreReadOnly,
@@ -26,7 +25,6 @@ from ...base.page import Page, Version
 from ...base.portable import owner_only
 from ...index import fulltext
 from ...index.document import Search
-from ..codec import keep
 from ..contract import (
     Applied,
     Commit,
@@ -41,8 +39,8 @@ from .apply import apply, only_row
 from .failures import explain
 from .files import DataFile, FrozenFile, open_file
 from .following import any_left_over, catch_up
-from .projection import Projection, content_key
 from .reading import WORKSPACE, Reader
+from .replaying import replay
 from .schema import check_current
 from .writer import Haste, Place, Work, Writer
 
@@ -104,7 +102,7 @@ class SqliteStore:
         lines: Sequence[LogLine],
     ) -> None:
         """Append exported contents and lines with their own numbers."""
-        await self._write(lambda db: _replay(db, workspace, contents, lines), Haste.SYNCED)
+        await self._write(lambda db: replay(db, workspace, contents, lines), Haste.SYNCED)
 
     async def session(self, workspace: Workspace, session: str) -> Session | None:
         """A session's row as last committed."""
@@ -334,46 +332,3 @@ def _free_id(db: apsw.Connection, owner: int, slug: str) -> str:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:64] or "default"
-
-
-def _replay(
-    db: apsw.Connection,
-    workspace: Workspace,
-    contents: Sequence[tuple[int, bytes]],
-    lines: Sequence[LogLine],
-) -> None:
-    position, last = only_row(
-        db, "SELECT position, content FROM workspace WHERE key=?", workspace.key
-    )
-    for number, plain in contents:
-        kept = keep(plain)
-        db.execute(
-            "INSERT INTO content VALUES(?,?,?,?)",
-            (content_key(workspace.key, number), kept.codec, kept.checksum, kept.data),
-        )
-        last = max(last, number)
-    projection = Projection(db, workspace.key, workspace.owner)
-    for line in lines:
-        if line.position != position + 1:
-            message = f"line {line.position} does not follow line {position}: the export is cut"
-            raise InvalidArgument(message)
-        position = line.position
-        projection.fold(line)
-        _raise_counters(db, workspace.key, line)
-    projection.finish()
-    db.execute(
-        "UPDATE workspace SET position=?, content=?, indexable=max(indexable,?) WHERE key=?",
-        (position, last, projection.indexable, workspace.key),
-    )
-
-
-def _raise_counters(db: apsw.Connection, workspace: int, line: LogLine) -> None:
-    for name in ("event_id", "page_id"):
-        value = getattr(line.operation, name, None)
-        if value is not None and line.operation.kind in ("event", "page"):
-            prefix, _, number = value.rpartition("_")
-            db.execute(
-                "INSERT INTO counter VALUES(?,?,?)"
-                " ON CONFLICT DO UPDATE SET last=max(last,excluded.last)",
-                (workspace, prefix, int(number)),
-            )

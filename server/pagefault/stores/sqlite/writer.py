@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 import anyio.to_thread
 import apsw
 
-from ...base.errors import StoreBusy, StoreError, StoreUnavailable
+from ...base.errors import StoreBusy, StoreUnavailable
 from .failures import explain
 from .files import BUSY_MS
 
@@ -258,7 +258,7 @@ def _transaction(db: apsw.Connection, *, synced: bool) -> Iterator[None]:
 
 
 def _scrub(db: apsw.Connection, *, patient: bool = True) -> bool:
-    """Leave nothing in the write-ahead log; False when a reader still needs it, or the disk fails."""
+    """Leave nothing in the write-ahead log; False when a reader needs it or the disk fails."""
     if not patient:
         db.set_busy_timeout(0)
     try:

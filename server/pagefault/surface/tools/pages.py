@@ -167,9 +167,9 @@ async def page_evict(
         why = "pinned, or no smaller at that level" if level else "pinned"
         call.notes.append(f"kept as they are: {why}. page_pin with pinned=false lifts a pin")
     return call.answer(
-        evicted=list(done.evicted),
-        demoted=list(done.demoted) or None,
-        kept=list(done.kept) or None,
+        evicted=some(call, "evicted", done.evicted),
+        demoted=some(call, "demoted", done.demoted) or None,
+        kept=some(call, "kept", done.kept) or None,
         tokens_left=call.seat.set.left,
     )
 

@@ -1,0 +1,328 @@
+"""Random histories of a workspace: steps that Hypothesis draws, and what carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hypothesis import strategies as st
+from tests.stores.making import Bench, added, mapped, said
+
+from pagefault.base.log import (
+    Demoted,
+    EventAdded,
+    Evicted,
+    Faulted,
+    Forgotten,
+    Operation,
+    PageAdded,
+    Pinned,
+    Represented,
+    SessionChanged,
+    SessionOpened,
+    Touched,
+    TurnBegan,
+)
+from pagefault.base.page import PREFIXES
+from pagefault.stores.contract import Applied, Commit, Conflict
+
+SESSIONS = ("s1", "s2", "s3")
+WORDS = ("alder", "beech", "cedar", "дуб", "松")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One commit of a history. Numbers choose among what is there, whatever that is by then."""
+
+    kind: str
+    session: str
+    page: int
+    words: tuple[str, ...]
+    number: int
+    key: str | None = None
+    role: str = "user"
+    durable: bool = True
+    stale: bool = False
+
+
+KINDS = (
+    "event",
+    "event",
+    "write",
+    "write",
+    "derive",
+    "revise",
+    "represent",
+    "map",
+    "map",
+    "touch",
+    "demote",
+    "evict",
+    "pin",
+    "unpin",
+    "fault",
+    "turn",
+    "change",
+    "forget",
+)
+
+
+def _one_in(many: int) -> st.SearchStrategy[bool]:
+    return st.integers(1, many).map(lambda number: number == many)
+
+
+steps = st.builds(
+    Step,
+    kind=st.sampled_from(KINDS),
+    session=st.sampled_from(SESSIONS),
+    page=st.integers(0, 30),
+    words=st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(tuple),
+    number=st.integers(0, 40),
+    key=st.sampled_from((None, None, "k1", "k2")),
+    role=st.sampled_from(("user", "assistant", "system", "tool")),
+    durable=_one_in(20).map(lambda derived: not derived),  # a derived one waits for company
+    stale=_one_in(10),
+)
+histories = st.lists(steps, max_size=25)
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """Carries steps out on a bench and remembers what the store answered."""
+
+    bench: Bench
+    pages: list[str] = field(default_factory=list)
+    forgotten: set[str] = field(default_factory=set)
+    answers: list[Applied] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+
+    async def tell(self, history: Sequence[Step]) -> None:
+        """All of a history."""
+        for step in history:
+            await self.take(step)
+
+    async def take(self, step: Step) -> None:
+        """One step; one that is planned on what is no more changes nothing."""
+        commit = await self._planned(step)
+        if commit is None:
+            return
+        answer = await self.bench.store.apply(commit)
+        if isinstance(answer, Conflict):
+            assert step.stale
+            return
+        assert not step.stale
+        self._remember(commit, answer)
+
+    def _remember(self, commit: Commit, answer: Applied) -> None:
+        self.answers.append(answer)
+        new = [name for slot, name in enumerate(answer.ids) if slot not in answer.duplicates]
+        new = [name for name in new if name]  # a number that was wanted and not used
+        self.ids.extend(new)
+        self.pages.extend(name for name in new if not name.startswith("evt"))
+        self.forgotten.update(
+            operation.page_id for operation in commit.operations if isinstance(operation, Forgotten)
+        )
+
+    async def _planned(self, step: Step) -> Commit | None:
+        alive = [page for page in self.pages if page not in self.forgotten]
+        page = alive[step.page % len(alive)] if alive else None
+        made = _WITHOUT_PAGE.get(step.kind)
+        if made is not None:
+            operations = made(step)
+        elif page is None:
+            return None
+        elif step.kind == "revise":
+            revision = await self.bench.revision(page, step.session)
+            operations = [replace(revision, key=_own(step))]
+        else:
+            operations = _WITH_PAGE[step.kind](step, page)
+        return await self._commit(step, operations)
+
+    async def _commit(self, step: Step, operations: list[Operation]) -> Commit:
+        row = await self.bench.store.session(self.bench.workspace, step.session)
+        revision = (row.revision if row else 0) + (1 if step.stale else 0)
+        text = f"{' '.join(step.words)} {step.number}".encode()
+        return self.bench.commit(
+            SessionOpened(session=step.session),
+            *operations,
+            contents=[text * (40 if step.number > 35 else 1), b"hint", b"payload"],
+            new=["evt", PREFIXES[_page_type(step)]],
+            expects={step.session: revision},
+            durable=step.durable,
+        )
+
+
+def _own(step: Step) -> str | None:
+    """A key of this kind of step: one key is for one thing."""
+    return step.key and f"{step.kind} {step.key}"
+
+
+def _page_type(step: Step) -> str:
+    if step.kind == "event":
+        return "artifact" if step.role == "tool" else "transcript"
+    return ("claim", "summary", "procedure")[step.number % 3]
+
+
+def _event(step: Step) -> list[Operation]:
+    bare = step.number % 5 == 0
+    event: EventAdded = said(
+        session=step.session,
+        page_id=None if bare else "+1",
+        role=step.role,
+        key=_own(step),
+        begins_turn=step.role == "user",
+        payload=-3,
+        tokens=step.number,
+        usage={"prompt": step.number, "completion": 2} if step.number % 3 == 0 else None,
+    )
+    return [event] if bare else [event, _page(step, event_id="+0", hint=None, payload=-3)]
+
+
+def _page(step: Step, **fields: Any) -> PageAdded:
+    usual = {
+        "session": step.session,
+        "page_id": "+1",
+        "page_type": _page_type(step),
+        "role": step.role,
+        "hint": -2,
+        "key": _own(step),
+        "tokens": step.number,
+        "importance": step.number / 40,
+    }
+    return added(**{**usual, **fields})
+
+
+def _write(step: Step) -> list[Operation]:
+    return [_page(step), mapped("+1", session=step.session, tokens=step.number)]
+
+
+def _turn(step: Step) -> list[Operation]:
+    return [TurnBegan(session=step.session, cause="pause")]
+
+
+def _change(step: Step) -> list[Operation]:
+    return [SessionChanged(session=step.session, title=step.words[0], budget=step.number + 100)]
+
+
+def _derive(step: Step, page: str) -> list[Operation]:
+    return [_page(step, derived_from=(page,))]
+
+
+def _represent(step: Step, page: str) -> list[Operation]:
+    level = 1 + step.number % 3
+    return [
+        Represented(
+            session=step.session,
+            page_id=page,
+            version=1,
+            level=level,
+            origin="model",
+            content=-1,
+            tokens=step.number,
+        )
+    ]
+
+
+def _map(step: Step, page: str) -> list[Operation]:
+    return [mapped(page, session=step.session, level=step.number % 4, tokens=step.number)]
+
+
+def _touch(step: Step, page: str) -> list[Operation]:
+    return [Touched(session=step.session, page_id=page)]
+
+
+def _demote(step: Step, page: str) -> list[Operation]:
+    return [Demoted(session=step.session, page_id=page, level=3, tokens=step.number)]
+
+
+def _evict(step: Step, page: str) -> list[Operation]:
+    return [Evicted(session=step.session, page_id=page, cause="asked")]
+
+
+def _pin(step: Step, page: str) -> list[Operation]:
+    until = step.number if step.number % 2 else None
+    return [Pinned(session=step.session, page_id=page, pinned=True, until_turn=until)]
+
+
+def _unpin(step: Step, page: str) -> list[Operation]:
+    return [Pinned(session=step.session, page_id=page, pinned=False)]
+
+
+def _fault(step: Step, page: str) -> list[Operation]:
+    more = step.number % 4 == 0
+    asked = Faulted(
+        session=step.session, page_id=page, reason="speculative", tokens=step.number, more=more
+    )
+    return [asked, *_map(step, page)]
+
+
+def _forget(step: Step, page: str) -> list[Operation]:
+    return [Forgotten(session=step.session, page_id=page, reason=step.words[0])]
+
+
+_WITHOUT_PAGE = {"event": _event, "write": _write, "turn": _turn, "change": _change}
+_WITH_PAGE = {
+    "derive": _derive,
+    "represent": _represent,
+    "map": _map,
+    "touch": _touch,
+    "demote": _demote,
+    "evict": _evict,
+    "pin": _pin,
+    "unpin": _unpin,
+    "fault": _fault,
+    "forget": _forget,
+}
+
+
+async def everything(bench: Bench) -> dict[str, object]:
+    """What every read of the contract says about a workspace, by what was asked."""
+    store, workspace = bench.store, bench.workspace
+    lines = await store.log(workspace, 0, 10_000)
+    seen: dict[str, object] = {
+        "log": lines,
+        "contents": await store.contents(workspace, 0, 10_000),
+        "sessions": await store.sessions(workspace, 100),
+        "totals": await _totals(bench),
+        "pages like": await store.ids_like(workspace, "page", "", 1000),
+        "sessions like": await store.ids_like(workspace, "session", "", 1000),
+    }
+    page_ids = sorted({str(getattr(line.operation, "page_id", None)) for line in lines} - {"None"})
+    for session in SESSIONS:
+        seen[f"session {session}"] = await _of_session(bench, session, page_ids)
+    for page_id in page_ids:
+        seen[page_id] = await _of_page(bench, page_id)
+    return seen
+
+
+async def _totals(bench: Bench) -> dict[str, int]:
+    totals = await bench.store.totals(bench.workspace)
+    return {name: totals[name] for name in ("sessions", "pages", "contents", "lines")}
+
+
+async def _of_session(bench: Bench, session: str, page_ids: list[str]) -> list[object]:
+    store, workspace = bench.store, bench.workspace
+    keys = [f"{kind} {key}" for kind in KINDS for key in ("k1", "k2")]
+    return [
+        await store.session(workspace, session),
+        await store.residents(workspace, session),
+        await store.pages(workspace, page_ids, session),
+        await store.recent_pages(workspace, session, 100),
+        await store.recent_pages(workspace, session, 100, unmapped=True),
+        await store.events(workspace, session, 0, 1000),
+        await store.log(workspace, 0, 1000, session=session),
+        [await store.page_of_key(workspace, session, key) for key in keys],
+        [sorted(await bench.find(word, session, limit=100)) for word in WORDS],
+    ]
+
+
+async def _of_page(bench: Bench, page_id: str) -> list[object]:
+    store, workspace = bench.store, bench.workspace
+    versions = await store.versions(workspace, page_id)
+    return [
+        versions,
+        [await store.representations(workspace, page_id, v.version) for v in versions],
+        await store.derived_pages(workspace, page_id),
+        await store.log(workspace, 0, 1000, page_id=page_id),
+    ]
