@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import apsw
 import anyio
+import apsw
 import pytest
 from mcp import Client, StdioServerParameters
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import apsw
 import pytest
 
+from pagefault.base import assets
 from pagefault.base.errors import PageForgotten, StoreDamaged
 from pagefault.base.exported import decode
 from pagefault.ledger import record
@@ -336,3 +339,40 @@ def test_another_tokenizer_is_refused_since_token_counts_would_not_agree(
     assert "--workspace" in done.err
     brought = pagefault("import", "other.jsonl", "--store", lived, "--workspace", "new", "--json")
     assert (brought.json["workspace"], brought.json["same_ids"]) == ("new", True)
+
+
+def test_an_export_of_several_pieces_keeps_every_text_under_its_new_name(
+    pagefault: Command, tmp_path: Path, inside: Inside
+) -> None:
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    pagefault("import", assets.path("demo.jsonl"), "--store", old)
+    exported = export(pagefault, old)
+    pagefault("import", exported, "--store", new)
+    done = pagefault("import", exported, "--store", new, "--json").json
+    assert done["lines"] > 500  # more than a piece holds
+
+    async def texts(memory: Memory) -> dict[str, str]:
+        store, place = memory.store, await home(memory)
+        ids = await store.ids_like(place, "page", "", 1_000)
+        pages = await store.pages(place, ids, "")
+        return {page.page_id: await memory.text(place, page.content) for page in pages.values()}
+
+    before, after = inside(old, texts), inside(new, texts)
+    assert len(before) == 347
+    assert {done["ids"][page_id]: text for page_id, text in before.items()}.items() <= after.items()
+    assert before.items() <= after.items()
+
+
+def test_a_reader_that_goes_away_ends_the_export_without_a_traceback(
+    pagefault: Command, tmp_path: Path
+) -> None:
+    store = tmp_path / "a.db"
+    pagefault("import", assets.path("demo.jsonl"), "--store", store)
+    command = [sys.executable, "-m", "pagefault", "export", "--store", str(store)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b'{"format":"pagefault-export"')
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 1

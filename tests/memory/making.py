@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -40,14 +41,10 @@ def count(text: str) -> int:
 
 def prose(tokens: int, seed: int = 0) -> str:
     """Words that count exactly ``tokens``; another seed gives other words."""
-    chosen = random.Random(seed)
-    text = ""
-    while count(text) < tokens:
-        text += (" " if text else "") + chosen.choice(VOCABULARY)
-    while count(text) > tokens:
-        text = text[:-1]
-    assert count(text) == tokens
-    return text
+    text = " ".join(random.Random(seed).choices(VOCABULARY, k=tokens + 1))
+    end = bisect_left(range(len(text)), tokens, key=lambda place: count(text[:place]))
+    assert count(text[:end]) == tokens
+    return text[:end]
 
 
 async def say(memory: Memory, seat: Residency, content: Any, role: str = "user", **more: Any) -> str:

@@ -252,7 +252,7 @@ async def test_a_page_far_larger_than_the_turns_tokens_is_answered_as_far_as_the
     memory: Memory, seat: Residency
 ) -> None:
     await say(memory, seat, "hello")
-    page_id = await keep(memory, seat, prose(100_000))
+    page_id = await keep(memory, seat, prose(40_000))
     first = await recall(memory, seat, page_id)
     assert count(first.text) <= 8_000
     assert first.next_offset == len(first.text)

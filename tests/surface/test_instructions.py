@@ -11,6 +11,7 @@ from mcp import Client
 
 from pagefault import __version__
 from pagefault.base import assets
+from pagefault.surface.views import locate
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,14 @@ async def test_the_guide_names_every_tool_and_only_resources_that_there_are(
     guide = assets.text("guide.md")
     for tool in (await client.list_tools()).tools:
         assert f"`{tool.name}`" in guide
+    resources = guide.split("## Resources")[1]
+    session = ""
+    for named in re.findall(r"`([^`]+)`", resources)[2:]:  # the first two are the URI's beginnings
+        path = f"{session}{named}" if named.startswith("/") else named
+        if named.startswith("sessions/"):
+            session = named
+        blanks = re.sub(r"\{\w+\}", "x", path)
+        assert locate(f"memory://{blanks}").path == blanks
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])

@@ -85,6 +85,7 @@ async def test_what_has_no_blank_is_listed_and_the_rest_are_templates(client: Cl
         "memory://sessions/{session_id}",
         "memory://sessions/{session_id}/manifest",
         "memory://sessions/{session_id}/context",
+        "memory://sessions/{session_id}/messages{?format,budget}",
         "memory://sessions/{session_id}/events{?after}",
         "memory://sessions/{session_id}/log{?after}",
         "memory://pages/{page_id}{?level,version}",
@@ -139,6 +140,20 @@ async def test_a_passive_session_has_a_manifest_all_the_same(client: Client, ask
     await ask("session_start", mode="passive", **HERE)
     assert (await value_of(client, "memory://sessions/s/manifest"))["session_id"] == "s"
     assert "VM:RULES" not in await text_of(client, "memory://sessions/s/context")
+
+
+@pytest.mark.usefixtures("talk")
+@FORMS
+@pytest.mark.parametrize("name", ["openai_chat", "anthropic"])
+async def test_messages_are_those_of_context_build(
+    client: Client, ask: Ask, form: str, name: str
+) -> None:
+    built = await ask("context_build", format=name, **HERE)
+    told = await value_of(client, f"{form}sessions/s/messages?format={name}")
+    assert (told["messages"], told["tokens"]) == (built["messages"], built["tokens"])
+    assert (await value_of(client, f"{form}sessions/s/messages"))["messages"]
+    small = await value_of(client, f"{form}sessions/s/messages?budget={built['tokens'] - 1}")
+    assert small["tokens"] < built["tokens"]
 
 
 @pytest.mark.usefixtures("talk")
@@ -212,6 +227,7 @@ async def test_health_counts_what_there_is(client: Client, form: str) -> None:
         ("nothing", "not_found"),
         ("", "not_found"),
         ("elsewhere/guide", "workspace_not_found"),
+        ("sessions/s/messages?format=poem", "invalid_argument"),
         ("pages/claim_1?level=x", "invalid_argument"),
         ("pages/claim_1?level=²", "invalid_argument"),
         ("sessions/s/log?after=99999999999999999999", "invalid_argument"),
@@ -243,7 +259,7 @@ async def test_a_forgotten_page_is_missing_and_its_tombstone_stays(
     await ask("page_forget", page_id="claim_1", reason="asked", **HERE)
     assert (await refused(client, "memory://pages/claim_1")).startswith("page_forgotten: ")
     past = await value_of(client, "memory://pages/claim_1/history")
-    assert past["log"][-1]["kind"] == "forget"
+    assert [line["reason"] for line in past["log"] if line["kind"] == "forget"] == ["asked"]
     for uri in ("memory://sessions/s/log", "memory://sessions/s/events"):
         assert "dusk" not in await text_of(client, uri)
 

@@ -71,6 +71,7 @@ def _serve_http(ready: SetUp, options: Namespace) -> int:
             allowed_hosts=options.allowed_host,
             health=lambda: _health(memory),
             log_level=ready.resolved.settings.log_level,
+            task_status=_Announcement(),
         )
 
     try:
@@ -79,6 +80,14 @@ def _serve_http(ready: SetUp, options: Namespace) -> int:
         print(f"pagefault: refused: {error}", file=sys.stderr)
         return _REFUSED
     return 0
+
+
+class _Announcement:
+    """Tells whoever started the server where it is, once it answers."""
+
+    def started(self, value: str | None = None) -> None:
+        """Print the URL."""
+        print(f"pagefault: serving {value}", file=sys.stderr, flush=True)
 
 
 def _build(ready: SetUp) -> tuple[PagefaultServer, Memory]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
 
 from ..base import assets
@@ -215,8 +215,9 @@ def rules_text(memory: Memory, mode: str) -> str:
 def _fit(parts: _Parts, budget: int, tokenizer: Tokenizer, brought: tuple[str, ...]) -> Context:
     """Pack for the budget; where the whole counts more than its parts, pack for a little less."""
     target = budget
+    count = cache(tokenizer.count)  # packing again counts the same lines again
     while True:
-        message, packed, offered = _compose(parts, target, tokenizer.count)
+        message, packed, offered = _compose(parts, target, count)
         tokens = tokenizer.count(message)
         if tokens <= budget:
             shown = tuple(line.page.page_id for line in packed.shown)

@@ -22,6 +22,7 @@ from ..memory.context import MODES, ContextRequest, build, rules_text
 from ..memory.faulting import find_page
 from ..memory.history import history
 from ..memory.levels import at_level
+from ..memory.messages import build_messages
 from ..residency import Residency
 from ..stores.contract import Session, Workspace
 from .tools.pages import log_entry
@@ -171,6 +172,20 @@ async def _context(reading: Reading) -> str:
     return await _built(reading, None)
 
 
+async def _messages(reading: Reading) -> str:
+    seat = await reading.seat()
+    budget = reading.number("budget", min(seat.set.budget, reading.memory.settings.reply_tokens))
+    name = reading.query.get("format") or "openai_chat"
+    built = await build_messages(reading.memory, seat, ContextRequest(budget=budget), name)
+    shown = {
+        "messages": built.conversation.messages,
+        "system": built.conversation.system,
+        "tokens": built.tokens,
+        "omitted": list(built.omitted),
+    }
+    return canonical({name: value for name, value in shown.items() if value is not None})
+
+
 async def _events(reading: Reading) -> str:
     seat = await reading.seat()
     lines = await reading.memory.store.events(
@@ -273,6 +288,13 @@ VIEWS: Sequence[View] = (
     View("sessions/{session_id}", "session", "A session's counts and mapped pages", _session),
     View("sessions/{session_id}/manifest", "manifest", "What is mapped, what is not", _manifest),
     View("sessions/{session_id}/context", "context", "What context_build gives", _context, TEXT),
+    View(
+        "sessions/{session_id}/messages",
+        "messages",
+        "The conversation as messages: openai_chat, openai_responses or anthropic",
+        _messages,
+        query=("format", "budget"),
+    ),
     View(
         "sessions/{session_id}/events",
         "events",

@@ -55,13 +55,18 @@ class Watch:
         self._seen: dict[int, tuple[Workspace, int]] = {}
         self._wake = anyio.Event()
 
+    @property
+    def listeners(self) -> int:
+        """How many resources are listened to, each counted for every listener."""
+        return sum(map(len, self._tells.values()))
+
     async def topic(self, workspace: Workspace, path: str, uri: str) -> Topic:
         """A resource as it is now.
 
         Raises:
             LimitExceeded: too many are listened to already.
         """
-        if sum(map(len, self._tells.values())) >= _TOPICS:
+        if self.listeners >= _TOPICS:
             message = f"{_TOPICS:,} resources are listened to. End some of the subscriptions"
             raise LimitExceeded(message)
         if workspace.key in self._seen:
@@ -176,6 +181,7 @@ def changed(line: LogLine) -> Iterator[str]:
         if operation.kind not in ("event", "session"):
             yield f"{base}/manifest"
             yield f"{base}/context"
+            yield f"{base}/messages"
 
 
 def _deliver(listener: Callable[[ServerEvent], None], uri: str) -> Tell:
