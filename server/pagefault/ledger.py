@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .base.errors import InvalidArgument, SessionNotFound
-from .base.event import Recorded, canonical, read_event
+from .base.event import Recorded, canonical, clean, read_event
 from .base.log import EventAdded, Operation, PageAdded, SessionChanged, SessionOpened
 from .base.page import PREFIXES, SOURCE_TRUST
 from .base.tokens import Tokenizer
@@ -25,6 +25,7 @@ STANDING = "default"  # the session of those who never open one
 BATCH = 1_000  # events of one record
 _HANDLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SOURCES = {"user": "user", "assistant": "model", "tool": "tool", "system": "system"}
+_NAME = 200  # characters of a title or a model's name
 _BITS = 50  # of a handle; it is checked with the principal on every call
 
 
@@ -312,8 +313,8 @@ async def _parent(memory: Memory, workspace: Workspace, parent: str) -> None:
 
 def _opening(request: StartRequest, handle: str, *, resumed: bool) -> Operation | None:
     settings: dict[str, Any] = {
-        "title": request.title,
-        "model": request.model,
+        "title": None if request.title is None else clean(request.title),
+        "model": None if request.model is None else clean(request.model),
         "budget": request.budget,
         "mode": request.mode,
     }
@@ -337,6 +338,10 @@ async def _resume(memory: Memory, seat: Residency) -> Resume:
 
 
 def _check(request: StartRequest) -> None:
+    for name, given in (("title", request.title), ("model", request.model)):
+        if given is not None and len(given) > _NAME:
+            message = f"{name} has {len(given):,} characters: use at most {_NAME}"
+            raise InvalidArgument(message)
     if request.budget is not None and not 100 <= request.budget <= 10_000_000:
         message = f"budget_tokens is {request.budget}: give 100 to 10,000,000"
         raise InvalidArgument(message)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from .base.log import Evicted, Faulted, Operation, SessionOpened
+from .base.log import Evicted, Faulted, FaultedIn, Operation, SessionOpened
 from .base.page import Page
 from .paging.eviction import Policy
 from .paging.resident import Mapped
 from .paging.working_set import WorkingSet
 from .stores.contract import Applied, Commit, Conflict, Resident, Session, Store, Workspace
 
+_PLACING = (FaultedIn, Evicted)
 _ATTEMPTS = 16  # re-plans of one write behind; then the decisions are dropped, as a crash may do
 
 
@@ -77,6 +78,12 @@ class Residency:
     def pending(self) -> bool:
         """Whether a decision is not yet written."""
         return bool(self._pending)
+
+    @property
+    def unwritten(self) -> set[str]:
+        """The pages whose place in the working set the store does not know yet."""
+        waiting = (line for decision in self._pending for line in decision.operations)
+        return {line.page_id for line in waiting if isinstance(line, _PLACING)}
 
     @property
     def total_faults(self) -> int:
@@ -138,9 +145,10 @@ class Residency:
     async def flush(self, at: float) -> None:
         """Write the decisions taken so far, in order."""
         async with self._writing:
-            for _ in range(_ATTEMPTS):
+            for attempt in range(_ATTEMPTS):
                 batch = list(self._pending)
-                nothing = Commit(self.workspace, at, "system", (), durable=False)
+                # who was too late once does not wait for company again, or it always would be
+                nothing = Commit(self.workspace, at, "system", (), durable=attempt > 0)
                 if not batch or await self._write(batch, nothing):
                     return
             self._pending.clear()

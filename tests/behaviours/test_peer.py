@@ -44,6 +44,12 @@ async def mapped(client):
     return {page["page_id"]: page for page in stats.get("pages", [])}
 
 
+async def fill_turns(client, turns):
+    """Turns of the user's that each say more than a working set of 300 tokens holds."""
+    for turn in range(turns):
+        await say(client, *(f"turn {turn}, line {line}, is full of words" for line in range(40)))
+
+
 async def used(client):
     return (await call(client, "session_stats"))["working_set"]["tokens"]
 
@@ -119,9 +125,10 @@ async def test_16_a_page_that_was_just_faulted_is_kept_for_two_turns(connect):
             await say(client, f"message {number} is about something else entirely, at length")
         assert "msg_1" not in await mapped(client)
         await call(client, "page_fault", page_id="msg_1")
-        for number in range(2):
-            await say(client, *(f"filling turn {number}, line {line}, with words" for line in "ab"))
-            assert "msg_1" in await mapped(client)
+        await fill_turns(client, 2)
+        assert "msg_1" in await mapped(client)
+        await fill_turns(client, 1)
+        assert "msg_1" not in await mapped(client)
 
 
 async def test_16_a_page_that_came_back_after_an_eviction_is_kept_for_three_turns(connect):
@@ -129,9 +136,10 @@ async def test_16_a_page_that_came_back_after_an_eviction_is_kept_for_three_turn
         await say(client, "the very first thing that was said in this conversation", "and more")
         await call(client, "page_evict", page_ids=["msg_1"])
         await call(client, "page_fault", page_id="msg_1")
-        for number in range(3):
-            await say(client, *(f"turn {number}, line {line}, full of words" for line in "abcdefg"))
-            assert "msg_1" in await mapped(client)
+        await fill_turns(client, 3)
+        assert "msg_1" in await mapped(client)
+        await fill_turns(client, 1)
+        assert "msg_1" not in await mapped(client)
 
 
 async def test_17_protection_expires_with_the_users_turns(connect):

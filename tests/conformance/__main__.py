@@ -11,29 +11,35 @@ import argparse
 import sys
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import mcp
 from fixtures import register
-from mcp.server.mcpserver import MCPServer
 
+from pagefault.base.config import Settings
+from pagefault.memory.opening import Folders, open_memory
+from pagefault.surface.app import PagefaultServer, build_server
+from pagefault.surface.door import Place
 from pagefault.surface.transport.http import serve_http
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def build_server() -> MCPServer[Any]:
-    """The server under test, with the fixtures beside its own tools."""
-    server = MCPServer("conformance", version="0")  # lead: pagefault.surface.app.build_server(...)
+def server_under_test() -> PagefaultServer:
+    """pagefault itself over an empty memory, with the fixtures beside its own tools."""
+    folder = Path(__file__).parent
+    memory = open_memory(Settings(store="sqlite://:memory:"), Folders(folder, folder))
+    server = build_server(memory, Place("", "conformance", None, "estimate"))
     register(server)
     return server
 
 
 async def serve(port: int) -> None:
     """Serve on loopback until told to stop; the URL goes to stdout."""
-    start = partial(serve_http, build_server(), host="127.0.0.1", port=port, token_file=None)
+    start = partial(serve_http, server_under_test(), host="127.0.0.1", port=port, token_file=None)
     async with anyio.create_task_group() as tasks:
         url = await tasks.start(partial(start, health=_no_health))
         sys.stdout.write(f"{url}\n")

@@ -170,7 +170,7 @@ def test_a_pinned_page_cannot_grow_beyond_the_half_that_pins_may_hold() -> None:
 # --- time --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("turn", "first_to_go"), [(0, "msg_2"), (1, "msg_2"), (2, "msg_1")])
+@pytest.mark.parametrize(("turn", "first_to_go"), [(0, "msg_2"), (2, "msg_2"), (3, "msg_1")])
 def test_the_protection_of_a_faulted_page_runs_out_with_turns(turn: int, first_to_go: str) -> None:
     made = WorkingSet(BUDGET, lru, protection=2)
     lay(made, page("msg_1", 50), faulted=True)
@@ -211,16 +211,16 @@ def test_a_page_that_comes_back_soon_after_its_eviction_is_kept_longer(
     made.evict("msg_1")
     made.begin_turn(gone_for)
     lay(made, page("msg_1"), faulted=True)
-    assert protected_until(made, "msg_1") == gone_for + (3 if damped else 1)
+    assert protected_until(made, "msg_1") == gone_for + (4 if damped else 2)
 
 
 def test_an_eviction_is_damped_once() -> None:
     made = WorkingSet(BUDGET, lru, protection=1, damping=3)
     lay(made, page("msg_1"), faulted=True)
-    assert protected_until(made, "msg_1") == 1
+    assert protected_until(made, "msg_1") == 2
     made.evict("msg_1")
     lay(made, page("msg_1"), faulted=True)
-    assert protected_until(made, "msg_1") == 3
+    assert protected_until(made, "msg_1") == 4
 
 
 def test_a_forgotten_page_leaves_no_trace() -> None:
@@ -228,14 +228,14 @@ def test_a_forgotten_page_leaves_no_trace() -> None:
     lay(made, page("msg_1"))
     made.forget("msg_1")
     lay(made, page("msg_1"), faulted=True)
-    assert protected_until(made, "msg_1") == 1
+    assert protected_until(made, "msg_1") == 2
 
 
 def test_evictions_from_before_a_restart_are_still_damped() -> None:
     made = WorkingSet(BUDGET, lru, protection=1, damping=3, evicted=[("msg_1", 4)])
     made.begin_turn(5)
     lay(made, page("msg_1"), faulted=True)
-    assert protected_until(made, "msg_1") == 8
+    assert protected_until(made, "msg_1") == 9
 
 
 # --- a budget that has become smaller ----------------------------------------------------------

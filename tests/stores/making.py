@@ -119,7 +119,7 @@ class Bench:
 
     async def write(self, text: str | bytes = "a claim", **fields: Any) -> str:
         """A new page of the session ``s1`` or the one named; its id."""
-        page = added(**fields)
+        page = added(**{"size": len(as_bytes(text)), **fields})
         opened = SessionOpened(session=page.session)
         applied = await self.do(
             opened, page, contents=[as_bytes(text)], new=[PREFIXES[page.page_type]]

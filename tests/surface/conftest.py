@@ -177,10 +177,14 @@ def serve() -> Serve:
     """A server over real HTTP: its URL."""
 
     @asynccontextmanager
-    async def serving(server: PagefaultServer, token_file: Path | None = None) -> AsyncIterator[str]:
-        options = {"host": "127.0.0.1", "port": 0, "token_file": token_file, "health": _health}
+    async def serving(
+        server: PagefaultServer, token_file: Path | None = None
+    ) -> AsyncIterator[str]:
+        run = partial(
+            serve_http, server, host="127.0.0.1", port=0, token_file=token_file, health=_health
+        )
         async with anyio.create_task_group() as tasks:
-            yield await tasks.start(partial(serve_http, server, **options))
+            yield await tasks.start(run)
             tasks.cancel_scope.cancel()
 
     return serving

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,15 +106,22 @@ FAILURES: list[tuple[str, dict[str, Any], tuple[str, str, str, str]]] = [
 ]
 
 
+class Keeping(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.kept.append(record)
+
+
 @contextmanager
 def records(logger: str = "pagefault") -> Iterator[list[logging.LogRecord]]:
     """What is logged meanwhile."""
-    kept: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = kept.append  # type: ignore[method-assign] - a list is all this handler is
+    handler = Keeping()
     logging.getLogger(logger).addHandler(handler)
     try:
-        yield kept
+        yield handler.kept
     finally:
         logging.getLogger(logger).removeHandler(handler)
 
@@ -148,8 +156,14 @@ async def test_however_long_an_argument_is_the_error_stays_short(
     client: Client, ask: Ask, tool: str
 ) -> None:
     await talk(ask)
-    fine = {"page_id": "msg_1", "query": "x", "content": "x", "reason": "x", "page_ids": ["msg_1"]}
-    fine["events"] = [{"role": "user", "content": "x"}]
+    fine: dict[str, Any] = {
+        "page_id": "msg_1",
+        "query": "x",
+        "content": "x",
+        "reason": "x",
+        "page_ids": ["msg_1"],
+        "events": [{"role": "user", "content": "x"}],
+    }
     properties = TOOLS[tool].schema["properties"]
     for name in properties:
         for value in ("w" * 50_000, ["w" * 50_000], {"w" * 50_000: 1}, 10**300):
@@ -190,13 +204,12 @@ async def test_no_other_request_tells_of_our_insides_either(
         monkeypatch.setattr(SqliteStore, method, explode)
     reference = types.ResourceTemplateReference(uri="memory://pages/{page_id}{?level,version}")
     async with connect(mode=mode) as client:
-        for number, request in enumerate(
-            (
-                lambda: client.read_resource("memory://health"),
-                lambda: client.read_resource("memory://sessions"),
-                lambda: client.complete(reference, {"name": "page_id", "value": ""}),
-            )
-        ):
+        requests: list[Callable[[], Awaitable[object]]] = [
+            partial(client.read_resource, "memory://health"),
+            partial(client.read_resource, "memory://sessions"),
+            partial(client.complete, reference, {"name": "page_id", "value": ""}),
+        ]
+        for number, request in enumerate(requests):
             with records() as logged, pytest.raises(MCPError) as failed:
                 await request()
             assert failed.value.error.code == types.INTERNAL_ERROR
@@ -276,9 +289,7 @@ event = st.fixed_dictionaries(
 )
 value = st.recursive(
     leaf,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(text, inner, max_size=3)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(text, inner, max_size=3)),
     max_leaves=6,
 )
 likely = st.one_of(value, st.lists(event, max_size=4), st.lists(known, max_size=4))

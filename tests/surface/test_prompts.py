@@ -66,8 +66,15 @@ async def test_without_arguments_no_blank_is_left_either(client: Client, name: s
 async def test_braces_in_an_argument_stay_what_they_are(client: Client) -> None:
     arguments = {"session_id": "{style}", "style": r"{session_id} \1"}
     text = await text_of(client, "summarise_segment", arguments)
-    assert '"{style}"' in text
+    assert "session: {style}." in text
     assert r"{session_id} \1" in text
+
+
+async def test_a_handle_that_only_session_start_knows_is_given_to_no_other_tool(
+    client: Client,
+) -> None:
+    assert "last" not in await text_of(client, "summarise_segment")
+    assert 'session_start with session_id="last"' in await text_of(client, "resume")
 
 
 @pytest.mark.parametrize("mode", ["strict", "relaxed", "passive"])

@@ -44,8 +44,8 @@ async def read_whole(ask: Ask, tokens: Tokens, limit: int, **arguments: Any) -> 
         part = await ask(offset=offset, **arguments, **HERE)
         size = tokens(part)
         assert size <= limit
-        text = part["page"]["content"] if "page" in part else part.get("content", part.get("diff"))
-        assert text
+        inside = part.get("page", part)
+        text: str = inside.get("content") or part["diff"]
         read += text
         if "next_offset" not in part:
             return read
@@ -64,9 +64,7 @@ async def test_a_long_page_is_faulted_in_ranges(ask: Ask, tokens: Tokens, kind: 
 @pytest.mark.parametrize("kind", ["english", "quotes", "hieroglyphs"])
 async def test_a_long_old_version_comes_in_ranges(ask: Ask, tokens: Tokens, kind: str) -> None:
     await ask("page_write", content=LONG[kind], **HERE)
-    read = await read_whole(
-        ask, tokens, REPLY, tool="page_history", page_id="claim_1", version=1
-    )
+    read = await read_whole(ask, tokens, REPLY, tool="page_history", page_id="claim_1", version=1)
     assert read == LONG[kind]
 
 
@@ -238,7 +236,7 @@ async def test_the_smallest_limit_holds_too(
 
 
 async def test_small_replies_are_small(ask: Ask) -> None:
-    """What each call costs a conversation, in characters: a change here is paid for by everybody."""
+    """What each call costs a conversation, in characters: everybody pays for more of them."""
     spent = {}
     for tool, arguments in (
         ("session_start", {}),

@@ -97,7 +97,9 @@ async def test_the_conversation_comes_as_messages_of_an_api(ask: Ask, name: str)
     await ask("session_record", events=TALK, **HERE)
     built = await ask("context_build", format=name, system_prompt="Be brief.", **HERE)
     assert "developer_message" not in built
-    said = [message for message in built["messages"] if message.get("role") in ("user", "assistant")]
+    said = [
+        message for message in built["messages"] if message.get("role") in ("user", "assistant")
+    ]
     assert [message["role"] for message in said] == ["user", "assistant"]
     assert "Where do zebras drink?" in json.dumps(said[0])
     assert built["pages"] == ["msg_1", "msg_2"]

@@ -69,7 +69,9 @@ def parse_time(text: str) -> float:
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp()
+        at = moment.timestamp()
+        iso(at)  # near the calendar's ends, a time can be read and not be shown in UTC
+        return at
     except (ValueError, OverflowError):
         message = (
             f"{text[:60]!r} is not a time. Times are ISO 8601, such as 2026-05-08T13:56:00Z; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -102,7 +103,9 @@ def _build(ready: SetUp) -> tuple[PagefaultServer, Memory]:
         repository.fingerprint if repository else None,
         ready.tokenizer(),
     )
-    return build_server(memory, place), memory
+    server = build_server(memory, place)
+    gc.freeze()  # what is imported stays: no collection during a call need look at it again
+    return server, memory
 
 
 async def _health(memory: Memory) -> Mapping[str, object]:

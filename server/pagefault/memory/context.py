@@ -10,7 +10,7 @@ from hashlib import blake2b
 from ..base import assets
 from ..base.errors import InvalidArgument, TokenLimitExceeded
 from ..base.event import clean
-from ..base.log import Evicted, Operation
+from ..base.log import Operation
 from ..base.page import Level, Page
 from ..base.tokens import Tokenizer
 from ..paging.eviction import in_order
@@ -34,6 +34,7 @@ from .core import Memory, begin_turn
 from .levels import at_level
 from .mapping import admit, placed
 from .recall import SearchRequest, search
+from .renewing import renew
 
 MODES = ("strict", "relaxed", "passive")
 _PREPASS = 5  # pages that a message may bring in
@@ -132,9 +133,8 @@ async def _parts(
     named = [known.page_id for known in candidates]
     pages = await memory.store.pages(seat.workspace, named, seat.row.id)
     for known in candidates:
-        page = pages.get(known.page_id)
-        if page is not None and page.version != known.version:
-            await _renew(memory, seat, page, known.level)
+        if known.page_id in pages:
+            await renew(memory, seat, known, pages[known.page_id])
     current = [seat.set.get(page_id) for page_id in named if page_id in pages]
     lines = [
         await _line(memory, seat, known, pages[known.page_id])
@@ -160,15 +160,6 @@ async def _parts(
     )
 
 
-async def _renew(memory: Memory, seat: Residency, page: Page, level: int) -> None:
-    """Map the version that the session reads now, at its level or the one that fits, if any."""
-    shown = await at_level(memory, seat.workspace, page, level)
-    if shown.tokens > seat.set.room(page.page_id):
-        shown = await at_level(memory, seat.workspace, page, Level.REFERENCE)
-    now = placed(page, shown.level, shown.tokens)
-    seat.decide(partial(_replace, now=now), page.page_id)
-
-
 def by_worth(seat: Residency) -> list[Mapped]:
     """Mapped pages, the one to keep longest first: pins, then the policy's order backwards."""
     pages = seat.set.pages()
@@ -183,12 +174,8 @@ async def _line(memory: Memory, seat: Residency, known: Mapped, page: Page) -> L
 
 
 async def _offers(memory: Memory, seat: Residency) -> list[tuple[Page, str, Sequence[int]]]:
-    mapped = [page.page_id for page in seat.set.pages()]
-    candidates = await memory.store.recent_pages(
-        seat.workspace, seat.row.id, AVAILABLE, unmapped=True
-    )
     offers: list[tuple[Page, str, Sequence[int]]] = []
-    for page in rank_available(candidates, mapped):
+    for page in await _unmapped(memory, seat):
         hint = await memory.hint(seat.workspace, page)
         text = hint or await memory.text(seat.workspace, page.content)
         speaker = page.name or page.tool_name or page.role or page.page_type
@@ -196,6 +183,17 @@ async def _offers(memory: Memory, seat: Residency) -> list[tuple[Page, str, Sequ
         levels = [0, 3] if small.level == Level.REFERENCE else [0]
         offers.append((page, f"[{speaker}] {excerpt(text, _HINT_WIDTH)}", levels))
     return offers
+
+
+async def _unmapped(memory: Memory, seat: Residency) -> list[Page]:
+    """The session's pages to offer. What is not written yet, the store still sees as it was."""
+    unwritten = seat.unwritten
+    latest = await memory.store.recent_pages(
+        seat.workspace, seat.row.id, AVAILABLE + len(unwritten), unmapped=True
+    )
+    known = await memory.store.pages(seat.workspace, list(unwritten), seat.row.id)
+    just_gone = [page for page in known.values() if page.session == seat.row.id]
+    return rank_available([*latest, *just_gone], [page.page_id for page in seat.set.pages()])
 
 
 def _head(memory: Memory, mode: str, system_prompt: str | None) -> str:
@@ -292,10 +290,3 @@ def _begin_announced(seat: Residency, said: bytes) -> list[Operation]:
 
 def _map_in_full(seat: Residency, page: Page) -> list[Operation]:
     return admit(seat, placed(page, Level.FULL, page.tokens), "speculative")[1]
-
-
-def _replace(seat: Residency, now: Mapped) -> list[Operation]:
-    admission, lines = admit(seat, now, "recorded")
-    if admission.page is None and seat.set.evict(now.page_id):
-        lines.append(Evicted(session=seat.row.id, page_id=now.page_id, cause="grown"))
-    return lines

@@ -67,7 +67,7 @@ class Memory:
             await self.close()
         if self._tasks is not None:
             self._tasks.cancel_scope.cancel()
-            await self._tasks.__aexit__(kind, error, trace)
+            await self._tasks.__aexit__(None, None, None)  # else it would wrap the body's error
 
     @property
     def store(self) -> Store:

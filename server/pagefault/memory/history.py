@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from ..base.page import PAGE_ID, Version
 from ..residency import Residency
 from .core import Memory
 
-_LINES = 2_000  # log lines of one page that are looked through
+_LINES = 2_000  # log lines of a page that are told, the latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ async def history(
     versions = await memory.store.versions(seat.workspace, page_id)
     if not versions:
         raise PageNotFound(page_id)
-    lines = await memory.store.log(seat.workspace, 0, _LINES, page_id=page_id)
+    lines = await _latest(memory, seat, page_id)
     forgotten = any(line.operation.kind == "forget" for line in lines)
     if forgotten or (version is None and against is None):
         return History(page_id, versions, lines, forgotten)
@@ -59,6 +60,15 @@ async def history(
     before = await _text(memory, seat, versions, against)
     difference = _diff(before, text, against, shown)
     return History(page_id, versions, lines, forgotten, shown, None, difference)
+
+
+async def _latest(memory: Memory, seat: Residency, page_id: str) -> list[LogLine]:
+    lines: deque[LogLine] = deque(maxlen=_LINES)
+    more = await memory.store.log(seat.workspace, 0, _LINES, page_id=page_id)
+    while more:
+        lines.extend(more)
+        more = await memory.store.log(seat.workspace, more[-1].position, _LINES, page_id=page_id)
+    return list(lines)
 
 
 async def _text(memory: Memory, seat: Residency, versions: Sequence[Version], wanted: int) -> str:

@@ -17,6 +17,7 @@ from ..stores.contract import Applied, Commit, Conflict
 from .core import Memory
 from .faulting import find_page
 from .mapping import admit, page_of, placed
+from .renewing import renew
 
 _ATTEMPTS = 8  # new plans for a page that others keep writing
 
@@ -162,8 +163,9 @@ async def _version(
 ) -> Written:
     for _ in range(_ATTEMPTS):
         page = await find_page(memory, seat, str(request.page_id))
-        if request.key and await memory.store.page_of_key(seat.workspace, seat.row.id, request.key):
-            return await _first(memory, seat, page.page_id)
+        first = await _written_under(memory, seat, request.key)
+        if first is not None:
+            return await _first(memory, seat, first)
         added = VersionAdded(
             session=seat.row.id,
             page_id=page.page_id,
@@ -194,12 +196,7 @@ async def _represent(
     memory: Memory, seat: Residency, request: WriteRequest, draft: _Draft
 ) -> Written:
     page = await find_page(memory, seat, str(request.represents))
-    if draft.tokens >= page.tokens:
-        message = (
-            f"the text for level {request.level} has {draft.tokens} tokens, {page.page_id} itself "
-            f"has {page.tokens}: a level is smaller than the page. Shorten it"
-        )
-        raise InvalidArgument(message)
+    await _check_size(memory, seat, request, page, draft)
     line = Represented(
         session=seat.row.id,
         page_id=page.page_id,
@@ -210,7 +207,38 @@ async def _represent(
         tokens=draft.tokens,
     )
     await memory.apply(_commit(memory, seat, draft, [line]))
+    async with seat.lock:
+        known = seat.set.get(page.page_id)
+        if known is not None and known.version == page.version:
+            await renew(memory, seat, known, page)
     return Written(page.page_id, page.version, draft.tokens, level=request.level)
+
+
+async def _check_size(
+    memory: Memory, seat: Residency, request: WriteRequest, page: Page, draft: _Draft
+) -> None:
+    """A level has to be smaller than those above it, and larger than those below.
+
+    Raises:
+        InvalidArgument: it is not, with the level that says so.
+    """
+    kept = await memory.store.representations(seat.workspace, page.page_id, page.version)
+    sizes = {int(Level.FULL): page.tokens} | {level: size for level, (_, _, size) in kept.items()}
+    level = int(request.level or 0)
+    for other, size in sizes.items():
+        if (other < level and size <= draft.tokens) or (other > level and size >= draft.tokens):
+            rule = "smaller than the one above" if other < level else "larger than the one below"
+            message = (
+                f"the text for level {level} of {page.page_id} has {draft.tokens} tokens, level "
+                f"{other} has {size}: each level is {rule}. Write a text of another length"
+            )
+            raise InvalidArgument(message)
+
+
+async def _written_under(memory: Memory, seat: Residency, key: str | None) -> str | None:
+    if key is None:
+        return None
+    return await memory.store.page_of_key(seat.workspace, seat.row.id, key)
 
 
 async def _map(

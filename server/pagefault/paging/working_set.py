@@ -26,8 +26,8 @@ class Admission:
 class WorkingSet:
     """The pages mapped for one session, at most ``budget`` tokens of them.
 
-    ``damping``: turns in which a page that was evicted and came back is protected;
-    ``protection``: turns in which any faulted page is.
+    ``protection``: a faulted page is protected in this turn and in so many more; ``damping``: the
+    same for a page that was evicted fewer turns ago than that, and came back. 0 is never.
     """
 
     def __init__(
@@ -96,8 +96,7 @@ class WorkingSet:
         longest protected first. Pinned pages never yield. No more are named than are needed.
         """
         known = self._pages.get(page.page_id)
-        same = known is not None and (known.version, known.level) == (page.version, page.level)
-        if same and known is not None:
+        if known is not None and _same(known, page):
             return Admission(replace(known, touched=self._tick + 1, turn=self.turn), touched=True)
         freed = known.tokens if known else 0
         if page.tokens > freed and page.tokens > self.room(page.page_id):
@@ -151,10 +150,10 @@ class WorkingSet:
         self._evicted.pop(page.page_id, None)
 
     def _placed(self, page: Mapped, known: Mapped | None, faulted: bool) -> Mapped:
-        protected = self.turn + self.protection if faulted else page.protected_until
+        protected = self._after(self.protection) if faulted else page.protected_until
         gone = self._evicted.get(page.page_id)
         if faulted and gone is not None and self.turn - gone < self.damping:
-            protected = max(protected, self.turn + self.damping)
+            protected = max(protected, self._after(self.damping))
         return replace(
             page,
             touched=self._tick + 1,
@@ -164,6 +163,10 @@ class WorkingSet:
             pinned=known.pinned if known else page.pinned,
             pinned_until=known.pinned_until if known else page.pinned_until,
         )
+
+    def _after(self, turns: int) -> int:
+        """The turn after so many more turns than this one; the present does not count alone."""
+        return self.turn + turns + 1 if turns else self.turn
 
     def _victims(
         self, needed: int, spared: str | None, *, pins_too: bool = False
@@ -188,6 +191,12 @@ class WorkingSet:
         protected.sort(key=lambda page: (page.mapped_turn, page.touched))
         pins.sort(key=lambda page: page.touched)
         return [*in_order(self.policy, unprotected), *protected, *pins]
+
+
+def _same(known: Mapped, page: Mapped) -> bool:
+    """Whether it is mapped just so; another count means another text at that level."""
+    mapped = (known.version, known.level, known.tokens)
+    return mapped == (page.version, page.level, page.tokens)
 
 
 def _no_more_than_needed(chosen: list[Mapped], spare: int) -> tuple[Mapped, ...]:

@@ -4,9 +4,8 @@ One write: ``apply``. A commit is a list of operations, the contents they name, 
 and the revisions it was planned on. It happens whole or not at all. When a revision is no longer
 the store's, nothing happens and the answer is a `Conflict`: read again, plan again.
 
-A durable commit is answered when it is safe; a derived one (`Commit.durable` False) may wait up
-to 50 ms for company, is never synced by itself, and a crash may lose the last of them but never
-change their order. Numbers of ids are dense per prefix and never handed out twice.
+A durable commit is answered when it is safe; a derived one (`Commit.durable` False) is never
+synced by itself, and a crash may lose the last of them but never change their order. Numbers of ids are dense per prefix and never handed out twice.
 
 Every method raises `StoreError` kinds only, for what the disk or the server did.
 """

@@ -14,7 +14,7 @@ from mcp.server.connection import Connection
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 from mcp.server.subscriptions import ListenHandler
 from pydantic import AnyUrl, ValidationError
 
@@ -107,10 +107,13 @@ class PagefaultServer(MCPServer[Memory]):
         self, name: str, arguments: dict[str, Any], context: Context[Memory, Any] | None = None
     ) -> types.CallToolResult | types.InputRequiredResult:
         """Call a tool; one that does not exist is answered with those that do."""
-        names = [tool.name for tool in await self.list_tools()]
-        if name not in names:
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError:
+            names = [tool.name for tool in await self.list_tools()]
+            if name in names:
+                raise
             return error_of(f"tool_not_found: {name[:60]!r}. There are {', '.join(names)}")
-        return await super().call_tool(name, arguments, context)
 
     async def get_prompt(
         self,

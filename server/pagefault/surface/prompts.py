@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import mcp.types as types
 from mcp import MCPError
 from mcp.server.mcpserver import MCPServer
-from pydantic import Field
+from mcp.server.mcpserver.prompts.base import Prompt, PromptArgument
 
 from ..base import assets
 from ..memory import Memory
 from ..memory.context import MODES, rules_text
 
+_THIS = "the one of this conversation, by the session_id that session_start returned"
 _STYLE = "short paragraphs, then a list of open points"
 _NO_RULES = "This mode has no rules: use what is shown, and call no tools for more."
 
@@ -25,32 +28,87 @@ CHOICES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """An argument of a prompt. ``default`` None: it has to be given."""
+
+    name: str
+    meaning: str
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A prompt: its words lie in resources/prompts under its name."""
+
+    name: str
+    title: str
+    description: str
+    blanks: Sequence[Blank]
+
+
+FORMS: Sequence[Form] = (
+    Form(
+        "resume",
+        "Resume where we stopped",
+        "Resume an earlier session and say where it stood.",
+        (Blank("session_id", "a session's handle, or last", "last"),),
+    ),
+    Form(
+        "recall",
+        "Recall a subject",
+        "Find everything the memory holds about a topic, with references.",
+        (Blank("topic", "what to look for"),),
+    ),
+    Form(
+        "summarise_segment",
+        "Summarise this stretch",
+        "Write a summary page of the present stretch of a session.",
+        (
+            Blank("session_id", "a session's handle, if not this conversation's", _THIS),
+            Blank("style", "how it is to be written", _STYLE),
+        ),
+    ),
+    Form(
+        "memory_rules",
+        "Use the memory by its rules",
+        "The rules of a mode: strict, relaxed or passive.",
+        (Blank("mode", "strict, relaxed or passive", ""),),
+    ),
+)
+
+
 def add_prompts(server: MCPServer, memory: Memory) -> None:
-    """Offer the prompts on the server."""
+    """Offer the prompts on the server.
 
-    @server.prompt(title="Resume where we stopped")
-    def resume(
-        session_id: Annotated[str, Field(description="a session's handle, or last")] = "last",
-    ) -> str:
-        """Resume an earlier session and say where it stood."""
-        return _filled("resume", session_id=session_id)
+    They are described here and not by signatures, since a model made of each signature would
+    cost a hundredth of the server's start.
+    """
+    for form in FORMS:
+        arguments = [
+            PromptArgument(
+                name=blank.name, description=blank.meaning, required=blank.default is None
+            )
+            for blank in form.blanks
+        ]
+        server.add_prompt(
+            Prompt(
+                name=form.name,
+                title=form.title,
+                description=form.description,
+                arguments=arguments,
+                fn=partial(_fill, form, memory),
+                context_kwarg=None,
+            )
+        )
 
-    @server.prompt(title="Recall a subject")
-    def recall(topic: Annotated[str, Field(description="what to look for")]) -> str:
-        """Find everything the memory holds about a topic, with references."""
-        return _filled("recall", topic=topic)
 
-    @server.prompt(title="Summarise this stretch")
-    def summarise_segment(session_id: str = "last", style: str = _STYLE) -> str:
-        """Write a summary page of the present stretch of a session."""
-        return _filled("summarise_segment", session_id=session_id, style=style)
-
-    @server.prompt(title="Use the memory by its rules")
-    def memory_rules(mode: str = "") -> str:
-        """The rules of a mode: strict, relaxed or passive."""
-        chosen = mode if mode in MODES else memory.settings.mode
-        rules = rules_text(memory, chosen) or _NO_RULES
-        return _filled("memory_rules", mode=chosen, rules=rules)
+async def _fill(form: Form, memory: Memory, **given: str) -> str:
+    values = {blank.name: given.get(blank.name) or blank.default or "" for blank in form.blanks}
+    if form.name == "memory_rules":
+        mode = values["mode"] if values["mode"] in MODES else memory.settings.mode
+        values = {"mode": mode, "rules": rules_text(memory, mode) or _NO_RULES}
+    return _filled(form.name, values)
 
 
 def check_prompt(prompts: Sequence[types.Prompt], name: str, given: Mapping[str, Any]) -> None:
@@ -72,11 +130,10 @@ def check_prompt(prompts: Sequence[types.Prompt], name: str, given: Mapping[str,
         raise MCPError(types.INVALID_PARAMS, message)
 
 
-def _filled(name: str, **values: str) -> str:
+def _filled(name: str, values: Mapping[str, str]) -> str:
     """The prompt's text with its blanks filled in; braces in a value stay as they are."""
-    blanks = "|".join(values)
     return re.sub(
-        rf"\{{({blanks})\}}",
+        rf"\{{({'|'.join(values)})\}}",
         lambda blank: values[blank[1]],
         assets.text(f"prompts/{name}.md"),
     )

@@ -125,7 +125,7 @@ class FrozenFile:
         """A connection that cannot write."""
         try:
             return self._connect("mode=ro")
-        except apsw.CantOpenError:
+        except (apsw.CantOpenError, apsw.ReadOnlyError):
             if _has_log(self._file):
                 raise  # without its log the file lacks what was acknowledged
             return self._connect("immutable=1")
@@ -161,7 +161,7 @@ def open_file(path: Path | None) -> DataFile:
         return MemoryFile()
     try:
         return DiskFile(path)
-    except (apsw.ReadOnlyError, apsw.CantOpenError, PermissionError, OSError):
+    except (apsw.ReadOnlyError, apsw.CantOpenError, OSError):
         if not path.is_file():
             raise
         return FrozenFile(path)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
 import apsw
 
 from ...index import fulltext
 from .projection import Projection, content_key
 
-PIECE = 256  # pages indexed in one transaction
+PIECE = 256  # pages indexed in one transaction, while others wait for the lock
+_BYTES = 2**19  # of their texts together, unless one alone is larger: about a tenth of a second
 
 _BEHIND = "SELECT key, owner, indexed, indexable, index_format FROM workspace"
 _NEW = (
-    "SELECT p.home, p.id, v.version, v.content, p.page_type, v.modality, p.role, p.name, v.hint,"
+    "SELECT v.size, p.id, v.version, v.content, p.page_type, v.modality, p.role, p.name, v.hint,"
     " coalesce(p.created_at, p.recorded_at), v.importance, v.position, v.branch, p.tool_name"
     " FROM log l JOIN page p ON p.ws=?1 AND p.id=l.page"
     " JOIN version v ON v.ws=?1 AND v.page=l.page AND v.position=l.key-?2"
@@ -44,10 +49,12 @@ def _piece(
     if made_by != fulltext.INDEX_FORMAT:
         fulltext.clear(db, owner, workspace)
         indexed = 0
-    documents = _documents(db, workspace, indexed)
-    text_of = Projection(db, workspace, owner).text
-    fulltext.add(db, owner, documents, text_of)
-    done = len(documents) < PIECE
+    rows = _rows(db, workspace, indexed)
+    piece = rows[: _fitting([size for size, *_ in rows])]
+    projection = Projection(db, workspace, owner)
+    documents = _documents(projection, piece)
+    fulltext.add(db, owner, documents, projection.text)
+    done = len(piece) < PIECE and len(piece) == len(rows)
     reached = max(indexable, indexed) if done else documents[-1].position
     db.execute(
         "UPDATE workspace SET indexed=?, index_format=? WHERE key=?",
@@ -56,13 +63,20 @@ def _piece(
     return not done
 
 
-def _documents(db: apsw.Connection, workspace: int, after: int) -> list[fulltext.Document]:
-    text_of = Projection(db, workspace, 0).text
-    base = content_key(workspace, 0)
-    found = db.execute(_NEW, (workspace, base, base + after, content_key(workspace + 1, 0), PIECE))
+def _rows(db: apsw.Connection, workspace: int, after: int) -> list[tuple[Any, ...]]:
+    base, end = content_key(workspace, 0), content_key(workspace + 1, 0)
+    return db.execute(_NEW, (workspace, base, base + after, end, PIECE)).fetchall()
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    """How many from the first on fit one transaction: at least one."""
+    return max(1, sum(total <= _BYTES for total in accumulate(sizes)))
+
+
+def _documents(projection: Projection, rows: Sequence[tuple[Any, ...]]) -> list[fulltext.Document]:
     return [
         fulltext.Document(
-            workspace=workspace,
+            workspace=projection.workspace,
             session=branch,
             page_id=page,
             version=version,
@@ -71,7 +85,7 @@ def _documents(db: apsw.Connection, workspace: int, after: int) -> list[fulltext
             modality=modality,
             role=role,
             name=name or tool_name,
-            hint=text_of(hint) if hint is not None else None,
+            hint=projection.text(hint) if hint is not None else None,
             created_at=created_at,
             importance=importance,
             position=position,
@@ -91,5 +105,5 @@ def _documents(db: apsw.Connection, workspace: int, after: int) -> list[fulltext
             position,
             branch,
             tool_name,
-        ) in found
+        ) in rows
     ]

@@ -90,7 +90,7 @@ class SqliteStore:
 
     async def apply(self, commit: Commit) -> Applied | Conflict:
         """Let the commit happen whole, or not at all."""
-        haste = Haste.SYNCED if commit.durable else Haste.SOON
+        haste = Haste.SYNCED if commit.durable else Haste.NOW
         if any(operation.kind == "forget" for operation in commit.operations):
             haste = Haste.SCRUBBED
         return await self._write(lambda db: apply(db, commit), haste)

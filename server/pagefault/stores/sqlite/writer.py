@@ -1,10 +1,9 @@
 """The one thread that writes: a queue, a file lock, one transaction for all that waits.
 
 Jobs that arrive while a sync is under way share the next one (group commit). Derived jobs never
-cause a sync: they wait up to 50 ms for company, or ride with the next durable job. The order of
-the queue is the order of the log. A caller that is cancelled does not take its job back. When
-the queue is quiet, the thread does what is left over: the index follows the log, and a log that a
-reader kept from being scrubbed is scrubbed.
+cause a sync: they are durable with the next job that is. The order of the queue is the order of
+the log. A caller that is cancelled does not take its job back. When the queue is quiet, the
+thread does what is left over (the index follows the log).
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
 
 PATIENCE = 10.0  # seconds a caller waits for the file lock before it is told who holds it
-_LINGER = 0.05  # seconds a derived job waits for company, and quiet that starts left-over work
+_LINGER = 0.05  # seconds of quiet after which left-over work is done
 _SCRUB_AGAIN = 1.0  # seconds until the log is scrubbed after all, when a reader was in the way
 _BATCH = 256  # jobs in one transaction
-_DEBT = 64  # jobs after which left-over work is done without waiting for quiet
+_DEBT = 16  # jobs after which left-over work is done without waiting for quiet
 
 
 class Haste(Enum):
@@ -40,8 +39,7 @@ class Haste(Enum):
 
     SYNCED = "synced"  # at once, answered when the disk has it
     SCRUBBED = "scrubbed"  # the same, and no older copy is left in the write-ahead log
-    NOW = "now"  # at once, not synced by itself
-    SOON = "soon"  # within 50 ms, not synced by itself
+    NOW = "now"  # at once, not synced by itself: durable with the next job that is
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +91,6 @@ class Writer:
         self._leftover = leftover
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="pagefault-writer", daemon=True)
-        self._urgent = threading.Event()  # somebody waits who is not to wait for company
         self._db: apsw.Connection | None = None
         self._debt = 0
         self._unscrubbed = False
@@ -113,7 +110,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         job: _Job[T] = _Job(work, haste, loop, loop.create_future())
         job.answer.add_done_callback(_seen)
-        self._enter(job)
+        self._queue.put(job)
         done, _ = await asyncio.wait((job.answer,), timeout=PATIENCE)
         if not done and job.abandon():
             message = (
@@ -130,14 +127,9 @@ class Writer:
         """
         if not self._closed:
             self._closed = True
-            self._enter(None)
+            self._queue.put(None)
         await anyio.to_thread.run_sync(self._thread.join, PATIENCE)
         return not self._thread.is_alive()
-
-    def _enter(self, job: _Job[Any] | None) -> None:
-        self._queue.put(job)
-        if job is None or job.haste is not Haste.SOON:
-            self._urgent.set()
 
     def _run(self) -> None:
         running = True
@@ -146,7 +138,7 @@ class Writer:
             if batch:
                 self._write(batch)
                 self._debt += len(batch)
-            if self._left_over(batch):
+            if running and self._left_over(batch):
                 self._work_off()
         if self._db is not None:
             with suppress(apsw.Error):  # a search may still read the memory that both share
@@ -163,15 +155,9 @@ class Writer:
             job = self._queue.get(timeout=self._quiet())
         except queue.Empty:
             return batch, True
-        if job is not None and job.haste is Haste.SOON:
-            self._urgent.wait(_LINGER)
-        self._urgent.clear()
         while job is not None:
             batch.append(job)
-            if self._queue.empty():
-                return batch, True
-            if len(batch) == _BATCH:
-                self._urgent.set()
+            if self._queue.empty() or len(batch) == _BATCH:
                 return batch, True
             job = self._queue.get()
         return batch, False
@@ -236,8 +222,9 @@ class Writer:
         self._debt = int(more)
 
     def _meaning(self, error: Exception) -> Exception:
-        known = isinstance(error, apsw.Error | OSError)
-        return explain(error, self._place.path) if known else error
+        if isinstance(error, apsw.Error | OSError):
+            return explain(error, self._place.path)
+        return error
 
     def _connection(self) -> apsw.Connection:
         if self._db is None:

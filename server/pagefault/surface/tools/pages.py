@@ -94,7 +94,7 @@ async def search_pages(
 
 async def page_write(
     call: Call,
-    content: Annotated[Any, Field(description="text or JSON")],
+    content: Annotated[Any, Field(description="text or JSON")],  # noqa: ANN401 - any JSON value
     page_type: str | None = None,
     hint: str | None = None,
     importance: Annotated[float | None, Field(description="0 to 1")] = None,

@@ -1,0 +1,146 @@
+"""The index of a file: made anew when its format has changed, searched beside the loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import apsw
+import pytest
+from tests.stores.making import Bench, added
+
+from pagefault.base.errors import StoreUnavailable
+from pagefault.index.document import Search
+from pagefault.stores.contract import Found
+from pagefault.stores.sqlite import SqliteStore
+
+pytestmark = pytest.mark.anyio
+
+WORDS = ("alder", "beech", "cedar", "дуб", "松の木")
+
+
+async def filled(path: Path, pages: int) -> Bench:
+    bench = await Bench.at(SqliteStore.open(path))
+    for start in range(0, pages, 100):
+        many = range(start, min(start + 100, pages))
+        added_now = [added(page_id=f"+{n - start}", content=start - 1 - n) for n in many]
+        texts = [f"page {n} about {WORDS[n % 5]} and {WORDS[n // 5 % 5]}".encode() for n in many]
+        await bench.do(*added_now, contents=texts, new=["claim"] * len(many))
+    await bench.say("a message about alder")
+    await bench.revise("claim_1", "now about cedar", session="s2")
+    return bench
+
+
+async def results(bench: Bench, session: str = "s1") -> dict[str, Found]:
+    return {
+        word: await bench.store.search(
+            bench.workspace, session, Search(word, workspace=0, limit=400)
+        )
+        for word in WORDS
+    }
+
+
+def made_by_another_format(path: Path) -> None:
+    db = apsw.Connection(str(path))
+    db.execute("UPDATE workspace SET index_format=index_format+1")
+    db.execute("UPDATE index_area SET format=format+1")
+    db.close()
+
+
+async def reopened(path: Path) -> Bench:
+    store = SqliteStore.open(path)
+    (workspace,) = await store.workspaces("local")
+    return Bench(store, workspace)
+
+
+@pytest.mark.parametrize("pages", [20, 600])
+async def test_an_index_of_another_format_is_made_anew_with_the_same_results(
+    path: Path, pages: int
+) -> None:
+    bench = await filled(path, pages)
+    before = await results(bench), await results(bench, "s2")
+    assert len(before[0]["alder"].hits) > pages // 4
+    await bench.store.close()
+    made_by_another_format(path)
+    again = await reopened(path)
+    assert (await results(again), await results(again, "s2")) == before
+    await again.store.close()
+
+
+async def test_a_long_rebuilding_is_not_waited_for_and_says_how_far_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = await filled(path, 600)
+    whole = (await results(bench))["alder"]
+    await bench.store.close()
+    made_by_another_format(path)
+    monkeypatch.setattr("pagefault.stores.sqlite.store._PATIENT_BACKLOG", 100)
+    again = await reopened(path)
+    found = await again.store.search(again.workspace, "s1", Search("alder", workspace=0, limit=400))
+    assert 0 < found.backlog < 600
+    assert 0 < len(found.hits) < len(whole.hits)
+    backlogs = [found.backlog]
+    while backlogs[-1]:
+        found = (await results(again))["alder"]
+        backlogs.append(found.backlog)
+    assert backlogs == sorted(backlogs, reverse=True)
+    assert found == whole
+    await again.store.close()
+
+
+async def test_the_index_follows_by_itself_when_it_is_quiet(path: Path) -> None:
+    bench = await filled(path, 20)
+    with anyio.fail_after(20):
+        while (await bench.store.totals(bench.workspace))["unindexed"]:
+            await anyio.lowlevel.checkpoint()
+    await bench.store.close()
+
+
+# Searches in a worker thread
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every search is a large one."""
+    monkeypatch.setattr("pagefault.stores.sqlite.store._INLINE", -1)
+
+
+@pytest.mark.usefixtures("beside")
+@pytest.mark.parametrize("lasting", [True, False], ids=["file", "memory"])
+async def test_searches_beside_the_loop_go_with_writes_and_reads(path: Path, lasting: bool) -> None:
+    bench = await Bench.at(SqliteStore.open(path if lasting else None))
+
+    async def write(number: int) -> None:
+        page = await bench.write(f"page about alder{number}")
+        assert await bench.find(f"alder{number}") == [page]
+        assert await bench.text(page) == f"page about alder{number}"
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(40):
+            tasks.start_soon(write, number)
+    assert len(await bench.find("page", limit=100)) == 40
+    await bench.store.close()
+
+
+@pytest.mark.usefixtures("beside")
+@pytest.mark.parametrize("lasting", [True, False], ids=["file", "memory"])
+async def test_a_store_may_be_closed_in_the_middle_of_searches(path: Path, lasting: bool) -> None:
+    bench = await Bench.at(SqliteStore.open(path if lasting else None))
+    for number in range(30):
+        await bench.write(f"page {number} about alder " * 40)
+    await bench.find("alder")
+    ends: list[str] = []
+
+    async def search() -> None:
+        try:
+            await bench.find("alder")
+            ends.append("found")
+        except StoreUnavailable:
+            ends.append("closed")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(search)
+        await anyio.wait_all_tasks_blocked()
+        await bench.store.close()
+    assert len(ends) == 20

@@ -1,0 +1,114 @@
+"""Migrating a file: whole or not at all, once, whoever is killed in the middle of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.stores.conftest import StartChild
+from tests.stores.making import Bench
+
+from pagefault.base.errors import StoreTooNew
+from pagefault.stores.sqlite import SqliteStore, schema
+
+pytestmark = pytest.mark.anyio
+
+
+async def filled(path: Path) -> None:
+    bench = await Bench.at(SqliteStore.open(path))
+    await bench.write("kept")
+    await bench.store.close()
+
+
+def state(path: Path) -> tuple[int, bool, list[str | None]]:
+    """The schema's version, whether the migration's table is there, the sessions' titles."""
+    db = apsw.Connection(str(path))
+    version = int(db.pragma("user_version"))
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
+    titles = list(db.execute("SELECT title FROM session")) if "session" in tables else []
+    assert db.pragma("integrity_check") == "ok"
+    db.close()
+    return version, "extra" in tables, [title for (title,) in titles]
+
+
+OLD, NEW = (1, False, [None]), (2, True, ["migrated"])
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"), [("before", OLD), ("inside", OLD), ("after", NEW)], ids=lambda x: str(x)
+)
+async def test_a_migration_that_is_killed_leaves_old_or_new(
+    path: Path, start_child: StartChild, at: str, expected: tuple[int, bool, list[str | None]]
+) -> None:
+    await filled(path)
+    start_child("migrate", path, at).ready().kill()
+    assert state(path) == expected
+
+
+async def test_an_old_file_that_a_migration_was_killed_on_goes_on(
+    path: Path, start_child: StartChild
+) -> None:
+    await filled(path)
+    start_child("migrate", path, "inside").ready().kill()
+    bench = await Bench.at(SqliteStore.open(path))
+    assert await bench.text("claim_1") == "kept"
+    assert await bench.write() == "claim_2"
+    await bench.store.close()
+    start_child("migrate", path).finish()
+    assert state(path) == NEW
+    with pytest.raises(StoreTooNew):
+        SqliteStore.open(path)
+
+
+async def test_a_file_whose_making_was_killed_is_made_again(
+    path: Path, start_child: StartChild
+) -> None:
+    start_child("migrate", path, "inside").ready().kill()
+    assert state(path) == (0, False, [])
+    await filled(path)
+    assert state(path) == OLD
+
+
+async def test_a_file_is_migrated_once_by_processes_that_come_at_once(
+    path: Path, start_child: StartChild
+) -> None:
+    await filled(path)
+    children = [start_child("migrate", path, "first").ready() for _ in range(3)]
+    for child in children:
+        child.go()
+    for child in children:
+        child.finish()
+    assert state(path) == NEW
+    db = apsw.Connection(str(path))
+    assert db.execute("SELECT count(*) FROM extra").fetchall() == [(1,)]
+    db.close()
+
+
+async def test_a_migration_that_fails_leaves_the_old_schema(path: Path) -> None:
+    await filled(path)
+
+    def good(db: apsw.Connection) -> None:
+        db.execute("CREATE TABLE extra(x)")
+
+    def bad(db: apsw.Connection) -> None:
+        db.execute("UPDATE session SET title='half'")
+        db.execute("INSERT INTO no_such_table VALUES(1)")
+
+    db = apsw.Connection(str(path))
+    with pytest.raises(apsw.SQLError):
+        schema.migrate(db, str(path), (*schema.MIGRATIONS, good, bad))
+    db.close()
+    assert state(path) == OLD
+
+
+async def test_several_migrations_are_made_in_their_order(path: Path) -> None:
+    def steps(*names: str) -> list[schema.Migration]:
+        return [lambda db, name=name: db.execute(f"CREATE TABLE {name}(x)") for name in names]  # type: ignore[misc]
+
+    db = apsw.Connection(str(path))
+    schema.migrate(db, str(path))
+    schema.migrate(db, str(path), [*schema.MIGRATIONS, *steps("one")])
+    schema.migrate(db, str(path), [*schema.MIGRATIONS, *steps("one", "two", "three")])
+    assert db.pragma("user_version") == len(schema.MIGRATIONS) + 3
+    db.close()
