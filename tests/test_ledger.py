@@ -7,6 +7,21 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.conftest import HandClock, home
+from tests.memory.making import (
+    MakeMemory,
+    count,
+    drop,
+    keep,
+    level_of,
+    mapped,
+    page_of,
+    prose,
+    recall,
+    say,
+    seated,
+    tell,
+)
 
 from pagefault.base.errors import InvalidArgument, SessionNotFound
 from pagefault.base.log import EventAdded, LogLine, TurnBegan
@@ -23,21 +38,6 @@ from pagefault.ledger import (
 from pagefault.memory.core import Memory
 from pagefault.memory.keeping import pin
 from pagefault.residency import Residency
-from tests.conftest import HandClock, home
-from tests.memory.making import (
-    MakeMemory,
-    count,
-    drop,
-    keep,
-    level_of,
-    mapped,
-    page_of,
-    prose,
-    recall,
-    say,
-    seated,
-    tell,
-)
 
 pytestmark = pytest.mark.anyio
 
@@ -62,9 +62,7 @@ async def log_of(memory: Memory, seat: Residency) -> list[LogLine]:
 async def test_a_new_session_gets_a_minted_handle_and_what_it_was_given(
     memory: Memory, seat: Residency
 ) -> None:
-    started = await opened(
-        memory, seat, title="Ports", model="gpt-4o", budget=5_000, mode="strict"
-    )
+    started = await opened(memory, seat, title="Ports", model="gpt-4o", budget=5_000, mode="strict")
     row = started.seat.row
     assert not started.resumed
     assert row.id.startswith("s_")
@@ -216,9 +214,7 @@ def test_anything_else_is_no_handle(handle: str) -> None:
         check_handle(handle)
 
 
-async def test_a_title_with_half_a_character_is_kept_whole(
-    memory: Memory, seat: Residency
-) -> None:
+async def test_a_title_with_half_a_character_is_kept_whole(memory: Memory, seat: Residency) -> None:
     assert (await opened(memory, seat, title="a\ud800b")).seat.row.title == "a\ufffdb"
 
 
@@ -352,9 +348,7 @@ async def test_a_repeated_key_gives_the_first_ids_and_counts_nothing(
     assert again.events[1].page_id == "msg_2"
 
 
-async def test_a_key_repeated_inside_a_batch_is_one_event(
-    memory: Memory, seat: Residency
-) -> None:
+async def test_a_key_repeated_inside_a_batch_is_one_event(memory: Memory, seat: Residency) -> None:
     event = {"role": "user", "content": "hello", "key": "k1"}
     first, second = await tell(memory, seat, event, event)
     assert (first.page_id, second.page_id) == ("msg_1", "msg_1")
@@ -407,7 +401,11 @@ async def test_reported_usage_is_billed_in_place_of_a_count(
     await say(memory, seat, "hi", role="assistant", usage=usage)
     (event,) = await events_of(memory, seat)
     assert (event.counted, event.usage) == ("reported", {"prompt": 1_000, "completion": 7})
-    assert (seat.row.tokens, seat.row.prompt_tokens, seat.row.completion_tokens) == (1_007, 1_000, 7)
+    assert (seat.row.tokens, seat.row.prompt_tokens, seat.row.completion_tokens) == (
+        1_007,
+        1_000,
+        7,
+    )
 
 
 async def test_a_count_of_our_own_is_marked_with_its_tokenizer(

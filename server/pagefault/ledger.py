@@ -289,12 +289,9 @@ async def _handle(
     memory: Memory, workspace: Workspace, request: StartRequest
 ) -> tuple[str, list[str]]:
     if request.session_id == "last":
-        latest = await memory.store.sessions(workspace, 2)
-        named = [session.id for session in latest if session.id != STANDING] or [
-            session.id for session in latest
-        ]
-        if named:
-            return named[0], []
+        latest = await memory.store.sessions(workspace, 1)
+        if latest:
+            return latest[0].id, []
         note = "no earlier session in this workspace: this one is new"
         return memory.tools.ids.handle(_BITS), [note]
     if request.session_id is None:

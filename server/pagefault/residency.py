@@ -80,10 +80,10 @@ class Residency:
         return bool(self._pending)
 
     @property
-    def unwritten(self) -> set[str]:
+    def unwritten(self) -> frozenset[str]:
         """The pages whose place in the working set the store does not know yet."""
         waiting = (line for decision in self._pending for line in decision.operations)
-        return {line.page_id for line in waiting if isinstance(line, _PLACING)}
+        return frozenset(line.page_id for line in waiting if isinstance(line, _PLACING))
 
     @property
     def total_faults(self) -> int:
@@ -145,10 +145,9 @@ class Residency:
     async def flush(self, at: float) -> None:
         """Write the decisions taken so far, in order."""
         async with self._writing:
-            for attempt in range(_ATTEMPTS):
+            for _ in range(_ATTEMPTS):
                 batch = list(self._pending)
-                # who was too late once does not wait for company again, or it always would be
-                nothing = Commit(self.workspace, at, "system", (), durable=attempt > 0)
+                nothing = Commit(self.workspace, at, "system", (), durable=False)
                 if not batch or await self._write(batch, nothing):
                     return
             self._pending.clear()

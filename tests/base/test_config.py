@@ -18,9 +18,7 @@ def toml(tmp_path: Path) -> Path:
     return file
 
 
-def refused(
-    flags: dict[str, str | None], environ: dict[str, str], file: Path | None = None
-) -> str:
+def refused(flags: dict[str, str | None], environ: dict[str, str], file: Path | None = None) -> str:
     with pytest.raises(InvalidArgument) as caught:
         resolve(flags, environ, file)
     return caught.value.message
@@ -45,9 +43,7 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(toml: Path) -> 
 
 
 def test_the_origin_of_every_value_is_told(toml: Path) -> None:
-    origins = resolve(
-        {"faults_per_turn": "5"}, {"PAGEFAULT_POLICY": "lru"}, toml
-    ).origins
+    origins = resolve({"faults_per_turn": "5"}, {"PAGEFAULT_POLICY": "lru"}, toml).origins
     assert origins["faults_per_turn"] == "--faults-per-turn"
     assert origins["policy"] == "PAGEFAULT_POLICY"
     assert origins["mode"] == str(toml)

@@ -125,10 +125,13 @@ def test_any_json_at_all_is_an_event_or_refused(given_event: Any) -> None:
 
 @given(st.dictionaries(st.sampled_from(list(Recorded.__slots__)), JSON), st.sampled_from(ROLES))
 def test_any_json_in_any_field_is_kept_or_refused(fields: dict[str, Any], role: str) -> None:
+    refusals: list[str] = []
     try:
         event = read_event({**fields, "role": role}, "events[0]")
     except InvalidArgument as error:
-        assert "events[0]" in error.message
+        refusals.append(error.message)
+    if refusals:
+        assert "events[0]" in refusals[0]
         return
     assert event.role == role
     assert event.content or event.payload

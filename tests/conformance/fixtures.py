@@ -79,7 +79,7 @@ def multiple_content_types() -> list[t.ContentBlock]:
 
 def error_handling() -> str:
     """Always fails."""
-    raise ToolError("This tool intentionally returns an error for testing")  # noqa: EM101
+    raise ToolError("This tool intentionally returns an error for testing")
 
 
 def _image() -> t.ImageContent:

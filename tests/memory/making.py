@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import CountingIds, HandClock, home
+
 from pagefault.base.config import Settings
 from pagefault.base.page import Page
 from pagefault.base.tokens import Tokenizer, open_tokenizer
@@ -21,7 +23,6 @@ from pagefault.memory.opening import find_policy
 from pagefault.memory.writing import WriteRequest, write
 from pagefault.residency import Residency
 from pagefault.stores.opening import opener
-from tests.conftest import CountingIds, HandClock, home
 
 MakeMemory = Callable[..., Memory]
 VOCABULARY = (
@@ -47,12 +48,16 @@ def prose(tokens: int, seed: int = 0) -> str:
     return text[:end]
 
 
-async def say(memory: Memory, seat: Residency, content: Any, role: str = "user", **more: Any) -> str:
+async def say(
+    memory: Memory, seat: Residency, content: Any, role: str = "user", **more: Any
+) -> str:
     """Record one event; its page."""
     return str((await tell(memory, seat, {"role": role, "content": content, **more}))[0].page_id)
 
 
-async def tell(memory: Memory, seat: Residency, *events: dict[str, Any]) -> tuple[RecordedEvent, ...]:
+async def tell(
+    memory: Memory, seat: Residency, *events: dict[str, Any]
+) -> tuple[RecordedEvent, ...]:
     """Record a batch."""
     return (await record(memory, seat, events)).events
 

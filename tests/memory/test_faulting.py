@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.memory.making import (
+    MakeMemory,
+    count,
+    drop,
+    in_process,
+    keep,
+    level_of,
+    mapped,
+    prose,
+    recall,
+    say,
+    seated,
+    tell,
+)
 
 from pagefault.base.errors import (
     FaultLimitExceeded,
@@ -21,20 +37,7 @@ from pagefault.memory.forgetting import forget
 from pagefault.memory.keeping import pin
 from pagefault.memory.writing import WriteRequest, write
 from pagefault.residency import Residency
-from tests.memory.making import (
-    MakeMemory,
-    count,
-    drop,
-    in_process,
-    keep,
-    level_of,
-    mapped,
-    prose,
-    recall,
-    say,
-    seated,
-    tell,
-)
+from pagefault.stores.contract import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +70,9 @@ async def test_a_mapped_page_is_answered_again_at_no_cost(memory: Memory, seat: 
     assert seat.set.used == count("first") + count("second")
 
 
-@pytest.mark.parametrize("name", ["msg_99", "msg_01", "page 5", "", "msg_1; DROP TABLE page", "ключ"])
+@pytest.mark.parametrize(
+    "name", ["msg_99", "msg_01", "page 5", "", "msg_1; DROP TABLE page", "ключ"]
+)
 async def test_a_page_that_does_not_exist_is_named_and_costs_nothing(
     memory: Memory, seat: Residency, name: str
 ) -> None:
@@ -216,7 +221,20 @@ async def test_a_long_page_comes_in_ranges_that_join_to_the_exact_text(
     st.lists(
         st.one_of(
             st.text(st.characters(), min_size=1),
-            st.sampled_from(["😀", "👨\u200d👩\u200d👧", "🇩🇪", "\ud83d", "\ude00", "e\u0301", "слово", "記憶", "\r\n", " "]),
+            st.sampled_from(
+                [
+                    "😀",
+                    "👨\u200d👩\u200d👧",
+                    "🇩🇪",
+                    "\ud83d",
+                    "\ude00",
+                    "e\u0301",
+                    "слово",
+                    "記憶",
+                    "\r\n",
+                    " ",
+                ]
+            ),
         ),
         min_size=1,
         max_size=25,
@@ -278,6 +296,28 @@ async def test_of_fifty_faults_at_once_as_many_pass_as_the_turn_has(
     assert seat.faults == 3
 
 
+class Yielding:
+    """A store that lets others run before each read, as one over a network does."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> Any:
+        async def read(*given: Any, **named: Any) -> Any:
+            await anyio.lowlevel.checkpoint()
+            return await getattr(self.store, name)(*given, **named)
+
+        return read
+
+
+async def test_the_limit_of_a_turn_holds_where_every_read_lets_others_run(
+    memory: Memory, seat: Residency
+) -> None:
+    memory._store = Yielding(memory.store)
+    passed, refused = await fifty_at_once(memory, seat, "user")
+    assert (len(passed), len(refused), seat.faults) == (3, 47, 3)
+
+
 async def test_where_no_user_message_is_recorded_all_faults_pass_with_a_note(
     memory: Memory, seat: Residency
 ) -> None:
@@ -310,9 +350,7 @@ async def fifty_at_once(
     return passed, refused
 
 
-async def test_the_next_user_message_gives_the_quota_anew(
-    memory: Memory, seat: Residency
-) -> None:
+async def test_the_next_user_message_gives_the_quota_anew(memory: Memory, seat: Residency) -> None:
     pages = [await say(memory, seat, f"message {number}") for number in range(4)]
     await drop(memory, seat, *pages)
     for page_id in pages[:3]:
@@ -326,7 +364,11 @@ async def test_the_next_user_message_gives_the_quota_anew(
 
 async def test_a_fault_that_fails_spends_nothing(memory: Memory, seat: Residency) -> None:
     await say(memory, seat, "hello")
-    for request in (FaultRequest("msg_7"), FaultRequest("msg_1", 9), FaultRequest("msg_1", offset=9)):
+    for request in (
+        FaultRequest("msg_7"),
+        FaultRequest("msg_1", 9),
+        FaultRequest("msg_1", offset=9),
+    ):
         with pytest.raises(PagefaultError):
             await fault(memory, seat, request)
     assert (seat.faults, seat.fault_tokens) == (0, 0)
@@ -361,7 +403,8 @@ async def test_a_page_larger_than_the_working_set_is_answered_and_not_mapped(
         assert answer.admission.page is None
         assert mapped(seat) == before == small
         assert answer.notes == (
-            "answered and not mapped: its 501 tokens do not fit beside the pins (500 of 500 tokens)",
+            "answered and not mapped: its 501 tokens do not fit beside the pins "
+            "(500 of 500 tokens)",
         )
 
 

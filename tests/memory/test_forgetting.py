@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.conftest import home
+from tests.memory.making import MakeMemory, keep, mapped, recall, say
 
 from pagefault.base.errors import InvalidArgument, PageForgotten, PageNotFound, StoreDamaged
 from pagefault.base.log import EventAdded, Forgotten
@@ -15,8 +17,6 @@ from pagefault.memory.keeping import pin
 from pagefault.memory.recall import SearchRequest, search
 from pagefault.memory.writing import WriteRequest, write
 from pagefault.residency import Residency
-from tests.conftest import home
-from tests.memory.making import MakeMemory, keep, mapped, recall, say
 
 pytestmark = pytest.mark.anyio
 SECRET = "The passphrase is xylophone-marmalade."
@@ -43,9 +43,7 @@ async def test_a_forgotten_page_cannot_be_read_found_or_seen_mapped(
         await recall(memory, seat, page_id)
 
 
-async def test_everything_that_holds_the_text_is_deleted(
-    memory: Memory, seat: Residency
-) -> None:
+async def test_everything_that_holds_the_text_is_deleted(memory: Memory, seat: Residency) -> None:
     page_id = await keep(memory, seat, f"{SECRET} {SECRET}", hint=f"hint: {SECRET}")
     await keep(memory, seat, f"new: {SECRET} {SECRET}", page_id=page_id)
     await write(memory, seat, WriteRequest(SECRET, represents=page_id, level=1))
@@ -76,9 +74,7 @@ async def test_pages_derived_from_it_at_any_depth_go_with_it(
 async def test_what_came_with_the_event_of_a_page_goes_with_it(
     memory: Memory, seat: Residency
 ) -> None:
-    await say(
-        memory, seat, "done", role="tool", tool_name="login", arguments={"password": SECRET}
-    )
+    await say(memory, seat, "done", role="tool", tool_name="login", arguments={"password": SECRET})
     (line,) = await memory.store.events(seat.workspace, "s1", 0, 10)
     assert isinstance(line.operation, EventAdded)
     assert line.operation.payload is not None
@@ -149,9 +145,7 @@ async def test_no_file_of_the_store_holds_the_text_any_more(
     make_memory: MakeMemory, tmp_path: Path
 ) -> None:
     def holding() -> list[str]:
-        return [
-            file.name for file in tmp_path.iterdir() if SECRET.encode() in file.read_bytes()
-        ]
+        return [file.name for file in tmp_path.iterdir() if SECRET.encode() in file.read_bytes()]
 
     async with make_memory() as memory:
         seat = await memory.seat(await home(memory), "s1")

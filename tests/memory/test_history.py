@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.conftest import HandClock
+from tests.memory.making import drop, keep, recall, say
 
 from pagefault.base.errors import PageNotFound, VersionNotFound
 from pagefault.memory.core import Memory
@@ -10,8 +12,6 @@ from pagefault.memory.forgetting import forget
 from pagefault.memory.history import history
 from pagefault.memory.keeping import pin
 from pagefault.residency import Residency
-from tests.conftest import HandClock
-from tests.memory.making import drop, keep, recall, say
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +36,7 @@ async def test_a_history_tells_what_happened_to_a_page_in_order(
         "fault",
         "fault_in",
         "touch",
+        "touch",
         "pin",
         "pin",
     ]
@@ -44,9 +45,7 @@ async def test_a_history_tells_what_happened_to_a_page_in_order(
     assert {line.turn for line in lines} == {1}
 
 
-async def test_of_a_long_history_the_latest_lines_are_told(
-    memory: Memory, seat: Residency
-) -> None:
+async def test_of_a_long_history_the_latest_lines_are_told(memory: Memory, seat: Residency) -> None:
     page_id = await say(memory, seat, "text")
     for _ in range(2_100):
         await recall(memory, seat, page_id)

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import anyio
 import pytest
-
-from pagefault.base.errors import InvalidArgument, PageNotFound, PinLimitExceeded
-from pagefault.memory.core import Memory
-from pagefault.memory.keeping import pin, release
-from pagefault.memory.writing import WriteRequest, write
-from pagefault.residency import Residency
 from tests.conftest import home
 from tests.memory.making import (
     MakeMemory,
@@ -23,6 +17,12 @@ from tests.memory.making import (
     say,
     seated,
 )
+
+from pagefault.base.errors import InvalidArgument, PageNotFound, PinLimitExceeded
+from pagefault.memory.core import Memory
+from pagefault.memory.keeping import pin, release
+from pagefault.memory.writing import WriteRequest, write
+from pagefault.residency import Residency
 
 pytestmark = pytest.mark.anyio
 
@@ -129,9 +129,7 @@ async def test_a_pin_for_no_turn_is_refused(memory: Memory, seat: Residency, tur
         await pinned(memory, seat, page_id, turns=turns)
 
 
-async def test_a_page_that_does_not_exist_cannot_be_pinned(
-    memory: Memory, seat: Residency
-) -> None:
+async def test_a_page_that_does_not_exist_cannot_be_pinned(memory: Memory, seat: Residency) -> None:
     with pytest.raises(PageNotFound, match="msg_1"):
         await pinned(memory, seat, "msg_1")
 

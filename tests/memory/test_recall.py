@@ -8,11 +8,6 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pagefault.base.errors import InvalidArgument
-from pagefault.memory.core import Memory
-from pagefault.memory.recall import MOST, Results, SearchRequest, search
-from pagefault.residency import Residency
 from tests.conftest import HandClock
 from tests.memory.making import (
     MakeMemory,
@@ -25,6 +20,11 @@ from tests.memory.making import (
     seated,
     tell,
 )
+
+from pagefault.base.errors import InvalidArgument
+from pagefault.memory.core import Memory
+from pagefault.memory.recall import MOST, Results, SearchRequest, search
+from pagefault.residency import Residency
 
 pytestmark = pytest.mark.anyio
 
@@ -94,7 +94,21 @@ async def test_a_query_without_a_word_finds_nothing(
         st.one_of(
             st.text(st.characters()),
             st.sampled_from(
-                ['"', "'", "NEAR(", "AND", "OR NOT", "*", "col:", "^", "(", ")", "{", "-", "harbour"]
+                [
+                    '"',
+                    "'",
+                    "NEAR(",
+                    "AND",
+                    "OR NOT",
+                    "*",
+                    "col:",
+                    "^",
+                    "(",
+                    ")",
+                    "{",
+                    "-",
+                    "harbour",
+                ]
             ),
         )
     ).map(" ".join)
@@ -139,9 +153,7 @@ async def test_a_type_and_a_modality_leave_out_the_rest(memory: Memory, seat: Re
     assert await find(memory, seat, "harbour", modality="audio") == []
 
 
-async def test_the_scope_session_leaves_out_other_sessions(
-    memory: Memory, seat: Residency
-) -> None:
+async def test_the_scope_session_leaves_out_other_sessions(memory: Memory, seat: Residency) -> None:
     other = await memory.seat(seat.workspace, "s2")
     there = await say(memory, other, "The harbour opens at six.")
     here = await say(memory, seat, "The harbour opens at six.")
@@ -191,9 +203,7 @@ async def test_a_page_without_a_time_of_its_own_is_found_by_the_time_it_was_reco
 # --- pages of results --------------------------------------------------------------------------
 
 
-async def test_results_come_in_pages_without_gap_or_repeat(
-    memory: Memory, seat: Residency
-) -> None:
+async def test_results_come_in_pages_without_gap_or_repeat(memory: Memory, seat: Residency) -> None:
     await tell(
         memory, seat, *({"role": "user", "content": f"harbour number {n}"} for n in range(25))
     )

@@ -9,16 +9,6 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pagefault.base.errors import InvalidArgument, PageForgotten, PageNotFound
-from pagefault.base.event import clean_value
-from pagefault.base.page import PAGE_TYPES, PREFIXES, Trust
-from pagefault.memory.core import Memory
-from pagefault.memory.forgetting import forget
-from pagefault.memory.history import history
-from pagefault.memory.keeping import pin
-from pagefault.memory.writing import WriteRequest, write
-from pagefault.residency import Residency
 from tests.conftest import home
 from tests.memory.making import (
     MakeMemory,
@@ -34,6 +24,16 @@ from tests.memory.making import (
     say,
     seated,
 )
+
+from pagefault.base.errors import InvalidArgument, PageForgotten, PageNotFound
+from pagefault.base.event import clean_value
+from pagefault.base.page import PAGE_TYPES, PREFIXES, Trust
+from pagefault.memory.core import Memory
+from pagefault.memory.forgetting import forget
+from pagefault.memory.history import history
+from pagefault.memory.keeping import pin
+from pagefault.memory.writing import WriteRequest, write
+from pagefault.residency import Residency
 
 pytestmark = pytest.mark.anyio
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from pagefault.base.tokens import open_tokenizer
 from pagefault.paging.packing import (
     AVAILABLE,
     Line,
+    Packed,
     available_entry,
     block,
     compact,
@@ -49,7 +51,7 @@ JSON = st.recursive(
 )
 
 
-def page(number: int = 1, **fields: object) -> Page:
+def page(number: int = 1, **fields: Any) -> Page:
     made = Page(
         page_id=f"msg_{number}",
         page_type="transcript",
@@ -66,10 +68,10 @@ def page(number: int = 1, **fields: object) -> Page:
         role="user",
         position=number,
     )
-    return replace(made, **fields)  # type: ignore[arg-type] # fields by name
+    return replace(made, **fields)
 
 
-def packed(lines: Sequence[Line], budget: int):  # type: ignore[no-untyped-def] # as pack says
+def packed(lines: Sequence[Line], budget: int) -> Packed:
     return pack(lines, budget, count, lambda _: 0)
 
 
@@ -101,7 +103,7 @@ def packed(lines: Sequence[Line], budget: int):  # type: ignore[no-untyped-def] 
     ids=["user", "assistant", "tool", "summary", "structured", "unknown"],
 )
 def test_a_line_has_the_shape_that_its_page_asks_for(
-    fields: dict[str, object], text: str, line: str
+    fields: dict[str, Any], text: str, line: str
 ) -> None:
     assert context_line(Line(page(**fields), 0, text)) == line
 
@@ -118,7 +120,7 @@ def test_a_line_has_the_shape_that_its_page_asks_for(
         ({"role": "system"}, "Y"),
     ],
 )
-def test_a_letter_says_who_speaks_or_what_it_is(fields: dict[str, object], letter: str) -> None:
+def test_a_letter_says_who_speaks_or_what_it_is(fields: dict[str, Any], letter: str) -> None:
     assert prefix(page(**fields)) == letter
 
 
@@ -204,6 +206,10 @@ def test_what_a_page_costs_elsewhere_is_taken_from_its_room() -> None:
     line = long_line(1, 5)
     assert pack([line], cost(line) + 7, count, lambda _: 7).shown == (line,)
     assert pack([line], cost(line) + 6, count, lambda _: 7).shown == ()
+    other = long_line(2, 5)
+    both = cost(line) + cost(other)
+    assert pack([line, other], both + 14, count, lambda _: 7).shown == (line, other)
+    assert pack([line, other], both + 13, count, lambda _: 7).shown == (line,)
 
 
 @settings(max_examples=200, deadline=None)
@@ -232,9 +238,7 @@ def test_the_lines_never_cost_more_than_the_budget(
 
 
 @given(st.lists(st.integers(1, 60), max_size=20), st.integers(0, 200))
-def test_only_pages_that_could_not_be_shown_are_left_unread(
-    sizes: list[int], budget: int
-) -> None:
+def test_only_pages_that_could_not_be_shown_are_left_unread(sizes: list[int], budget: int) -> None:
     mapped = [
         Mapped(f"msg_{number}", 1, 0, size, "transcript", 0.5, number, 0)
         for number, size in enumerate(sizes, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,9 +42,9 @@ def test_a_stub_says_what_the_page_is_who_spoke_and_how_it_begins() -> None:
     ],
 )
 def test_a_stub_names_the_speaker_as_exactly_as_is_known(
-    fields: dict[str, str], speaker: str
+    fields: dict[str, Any], speaker: str
 ) -> None:
-    page = replace(MESSAGE, **fields)  # type: ignore[arg-type] # fields by name
+    page = replace(MESSAGE, **fields)
     assert stub(page, "text", None) == f"[transcript] {speaker}: text"
 
 

@@ -16,9 +16,7 @@ def test_the_first_call_two_minutes_after_the_last_reply_begins_a_turn(
     assert overdue(1_000.0 + pause, 1_000.0, 0, "message") == cause
 
 
-@pytest.mark.parametrize(
-    ("calls", "cause"), [(0, None), (23, None), (24, "calls"), (100, "calls")]
-)
+@pytest.mark.parametrize(("calls", "cause"), [(0, None), (23, None), (24, "calls"), (100, "calls")])
 def test_the_25th_call_of_a_turn_without_a_user_message_begins_one(
     calls: int, cause: str | None
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,9 +20,9 @@ from pagefault.paging.working_set import Admission, WorkingSet
 BUDGET = 100
 
 
-def page(page_id: str, tokens: int = 10, **fields: object) -> Mapped:
+def page(page_id: str, tokens: int = 10, **fields: Any) -> Mapped:
     made = Mapped(page_id, 1, 0, tokens, page_type="transcript", importance=0.5, touched=0, turn=0)
-    return replace(made, **fields)  # type: ignore[arg-type] # fields by name
+    return replace(made, **fields)
 
 
 def lay(made: WorkingSet, *pages: Mapped, faulted: bool = False) -> list[Admission]:
@@ -106,6 +107,17 @@ def test_planning_changes_nothing() -> None:
     assert made.used == 100
 
 
+def test_a_page_is_demoted_only_to_something_smaller() -> None:
+    made = working_set(page("msg_1", 60), page("msg_2", 5))
+    assert made.demote("msg_1", 3, 10)
+    assert not made.demote("msg_1", 2, 10)
+    assert not made.demote("msg_3", 3, 1)
+    known = made.get("msg_1")
+    assert known is not None
+    assert (known.level, made.used) == (3, 15)
+    assert ids(made.pages()) == ["msg_2", "msg_1"]
+
+
 def test_evicting_what_is_not_mapped_is_no_eviction() -> None:
     made = working_set(page("msg_1"))
     assert not made.evict("msg_2")
@@ -137,6 +149,7 @@ def test_protected_pages_yield_after_all_others_the_longest_protected_first() ->
     lay(made, page("msg_2", 25), faulted=True)
     lay(made, page("msg_3", 25), page("msg_4", 25))
     lay(made, page("msg_1", 25))  # used again: still the longest protected
+    assert ids(made.pages())[-1] == "msg_1"
     (first,) = lay(made, page("msg_5", 60))
     assert ids(first.evicted) == ["msg_3", "msg_4", "msg_1"]
 
@@ -366,6 +379,14 @@ class WorkingSets(RuleBasedStateMachine):
         known = self.set.get(page_id)
         assert known is not None
         assert not known.is_pinned(self.set.turn)
+
+    @rule(page_id=NAMES, tokens=st.integers(1, 50))
+    def demote(self, page_id: str, tokens: int) -> None:
+        known = self.set.get(page_id)
+        smaller = known is not None and known.tokens > tokens
+        assert self.set.demote(page_id, 3, tokens) is smaller
+        after = self.set.get(page_id)
+        assert (after != known) is smaller
 
     @rule(page_id=NAMES)
     def evict(self, page_id: str) -> None:

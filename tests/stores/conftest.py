@@ -36,10 +36,14 @@ class Child:
     def pid(self) -> int:
         return self.process.pid
 
+    def line(self) -> str:
+        """The next thing it says."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
     def ready(self) -> Child:
         """Wait until it pauses."""
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n"
+        assert self.line() == "ready"
         return self
 
     def go(self) -> None:
@@ -54,10 +58,11 @@ class Child:
         assert self.process.returncode == 0
         return said.split()
 
-    def kill(self) -> None:
-        """End it in the middle of whatever it does."""
+    def kill(self) -> list[str]:
+        """End it in the middle of whatever it does; what it had still said."""
         self.process.kill()
-        self.process.communicate(timeout=PATIENT)
+        said, _ = self.process.communicate(timeout=PATIENT)
+        return said.split()
 
 
 StartChild = Callable[..., Child]

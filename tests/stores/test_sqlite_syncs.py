@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -97,17 +96,14 @@ async def test_an_operator_may_choose_not_to_wait_for_the_disk(
     await fast.store.close()
 
 
-async def test_a_derived_commit_rides_with_a_durable_one(
-    watched: Bench, disk: WatchedDisk, monkeypatch: pytest.MonkeyPatch
+async def test_one_sync_is_for_a_durable_commit_and_the_derived_ones_before_it(
+    watched: Bench, disk: WatchedDisk
 ) -> None:
-    monkeypatch.setattr("pagefault.stores.sqlite.writer._LINGER", 60.0)
-    with anyio.fail_after(20):
-        async with anyio.create_task_group() as tasks:
-            for _ in range(3):
-                tasks.start_soon(partial(begin_turn, watched, durable=False))
-            await anyio.wait_all_tasks_blocked()
-            tasks.start_soon(begin_turn, watched)
-    assert (await watched.session()).turn == 4
+    await begin_turn(watched, durable=False)
+    before = len(disk.syncs)
+    await begin_turn(watched)
+    assert disk.syncs[before:] == ["memory.db-wal"]
+    assert (await watched.session()).turn == 2
 
 
 async def test_a_slow_sync_delays_no_read(watched: Bench, disk: WatchedDisk) -> None:

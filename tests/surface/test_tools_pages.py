@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client
 
@@ -213,6 +214,23 @@ async def test_the_turns_faults_end_and_the_next_user_message_gives_new_ones(
     assert (await ask("page_fault", page_id=pages[3], **HERE))["page"]["content"] == "line 3"
 
 
+async def test_the_limit_holds_for_faults_at_the_same_time(ask: Ask, client: Client) -> None:
+    pages = await said(ask, *(f"line {number}" for number in range(50)))
+    await ask("page_evict", page_ids=pages, **HERE)
+    refused = []
+
+    async def fault(page_id: str) -> None:
+        result = await client.call_tool("page_fault", {"page_id": page_id} | HERE)
+        if result.is_error:
+            refused.append(page_id)
+
+    async with anyio.create_task_group() as tasks:
+        for page_id in pages:
+            tasks.start_soon(fault, page_id)
+    assert len(refused) == 47
+    assert (await ask("session_stats", **HERE))["faults"]["total"] == 3
+
+
 async def test_a_long_page_comes_in_ranges_that_make_up_the_whole(ask: Ask) -> None:
     long = " ".join(f"item {number}: «{number * 7}» 文字\n" for number in range(4_000))
     await ask("page_write", content=long, **HERE)
@@ -334,6 +352,9 @@ async def test_filters_narrow_the_results(ask: Ask) -> None:
         results = (await ask("search_pages", query="heron", **filters, **HERE))["results"]
         return {hit["page_id"] for hit in results}
 
+    nothing = await ask("search_pages", query="heron", scope="session", session_id="empty")
+    assert nothing["results"] == []
+    assert "without scope" in nothing["notes"][0]
     assert await found(page_type="claim") == {"claim_1", "claim_2"}
     assert await found(modality="structured") == {"art_1"}
     assert await found(scope="session") == {"msg_1", "claim_1", "art_1"}

@@ -17,7 +17,7 @@ from .errors import InvalidArgument
 
 ROLES = ("user", "assistant", "system", "tool")
 KEY_LENGTH = 128  # characters of an idempotency key
-_NAME_LENGTH = 200
+NAME_LENGTH = 200
 _DEPTH = 64  # of nested values
 
 _TEXT_PARTS = ("text", "input_text", "output_text")
@@ -79,14 +79,14 @@ def read_event(given: Mapping[str, Any], at: str) -> Recorded:
         content=content,
         modality=modality,
         payload=payload,
-        name=_short(given, "name", at, _NAME_LENGTH),
+        name=_short(given, "name", at, NAME_LENGTH),
         key=_short(given, "key", at, KEY_LENGTH),
         created_at=_time(given.get("created_at"), at),
-        tool_call_id=_short(given, "tool_call_id", at, _NAME_LENGTH),
-        tool_name=_short(given, "tool_name", at, _NAME_LENGTH)
-        or (_short(given, "name", at, _NAME_LENGTH) if role == "tool" else None),
-        provider=_short(given, "provider", at, _NAME_LENGTH),
-        model=_short(given, "model", at, _NAME_LENGTH),
+        tool_call_id=_short(given, "tool_call_id", at, NAME_LENGTH),
+        tool_name=_short(given, "tool_name", at, NAME_LENGTH)
+        or (_short(given, "name", at, NAME_LENGTH) if role == "tool" else None),
+        provider=_short(given, "provider", at, NAME_LENGTH),
+        model=_short(given, "model", at, NAME_LENGTH),
         usage=_usage(given.get("usage"), at),
         answers_calls=_only_results(given.get("content")),
     )

@@ -54,8 +54,8 @@ class Page:
     """A page as one session sees it: the page and the version at that session's head.
 
     ``content``, ``hint`` and ``payload`` (tool calls, arguments) are content ids; the text lies in
-    the store's one place for text. ``tokens`` counts level 0, ``size`` is its length in bytes, times
-    are Unix seconds, ``position`` is the log position at which the page was made.
+    the store's one place for text. ``tokens`` counts level 0, ``size`` is its length in bytes,
+    times are Unix seconds, ``position`` is the log position at which the page was made.
     """
 
     page_id: str

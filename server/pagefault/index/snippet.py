@@ -24,7 +24,17 @@ _SPACE: Final = re.compile(r"\s+")
 
 
 def snippet(text: str, question: str, width: int = 240) -> str:
-    """At most about `width` characters of a page: the passage with most of the question's words.
+    """The quote of one page; of many, read the question once with `wanted`."""
+    return quote(text, wanted(question), width)
+
+
+def wanted(question: str) -> tuple[Wanted, ...]:
+    """What a question asks for, ready to be looked for in any number of texts."""
+    return tuple(Wanted.of(word) for word in query.words(question))
+
+
+def quote(text: str, wanted: Sequence[Wanted], width: int = 240) -> str:
+    """At most about `width` characters of a page: the passage with most of the wanted words.
 
     What is quoted is a piece of the page as it stands, cut at the bounds of sentences or words
     where these are near; an ellipsis marks an end where the page goes on.
@@ -32,7 +42,6 @@ def snippet(text: str, question: str, width: int = 240) -> str:
     if len(text) <= width:
         return text.strip()
     folded = _folded(text)
-    wanted = [_Wanted.of(word) for word in query.words(question)]
     anchor = _best_anchor(folded, wanted, width)
     start = _start(text, anchor, width // 3)
     end = _end(text, start, width)
@@ -42,7 +51,7 @@ def snippet(text: str, question: str, width: int = 240) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """A word of the question, as the beginnings of its forms and how long these may get."""
 
     beginnings: tuple[str, ...]
@@ -50,7 +59,8 @@ class _Wanted:
     inside: bool  # may begin anywhere, as in a script without spaces
 
     @classmethod
-    def of(cls, word: str) -> _Wanted:
+    def of(cls, word: str) -> Wanted:
+        """What to look for when a question has this word."""
         plain = _folded(word)
         if _UNSPACED.match(plain):
             return cls((plain,), len(plain), inside=True)
@@ -90,7 +100,7 @@ def _folded(text: str) -> str:
     return bare(lower)
 
 
-def _best_anchor(folded: str, wanted: Sequence[_Wanted], width: int) -> int:
+def _best_anchor(folded: str, wanted: Sequence[Wanted], width: int) -> int:
     """Where the window begins that shows most of the words, the first of several; 0 for none."""
     best, most = 0, 0
     for anchor in sorted(_anchors(folded, wanted)):
@@ -101,7 +111,7 @@ def _best_anchor(folded: str, wanted: Sequence[_Wanted], width: int) -> int:
     return best
 
 
-def _anchors(folded: str, wanted: Sequence[_Wanted]) -> set[int]:
+def _anchors(folded: str, wanted: Sequence[Wanted]) -> set[int]:
     size = len(folded)
     return {
         anchor

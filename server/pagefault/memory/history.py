@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import anyio.to_thread
+
 from ..base.errors import PageNotFound, VersionNotFound
 from ..base.log import LogLine
 from ..base.page import PAGE_ID, Version
@@ -58,7 +60,7 @@ async def history(
     if against is None:
         return History(page_id, versions, lines, forgotten, shown, text)
     before = await _text(memory, seat, versions, against)
-    difference = _diff(before, text, against, shown)
+    difference = await anyio.to_thread.run_sync(_diff, before, text, against, shown)
     return History(page_id, versions, lines, forgotten, shown, None, difference)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..base.errors import InvalidArgument, PinLimitExceeded, WriteConflict
-from ..base.log import Demoted, Evicted, FaultedIn, Operation, Pinned, SessionOpened
+from ..base.log import Demoted, Evicted, Operation, Pinned, SessionOpened
 from ..base.page import Level, Page
 from ..paging.resident import Mapped
 from ..paging.working_set import Admission
@@ -16,7 +16,7 @@ from ..stores.contract import Commit
 from .core import Memory
 from .faulting import find_page
 from .levels import Shown, at_level
-from .mapping import placed
+from .mapping import lines_of, placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def _pin(
         operations: list[Operation] = [SessionOpened(session=seat.row.id)]
         if pinned:
             admission = _admission(seat, page, shown)
-            operations += _lines(seat, admission)
+            operations += lines_of(seat, admission, page.page_id, "pin")
         operations.append(
             Pinned(session=seat.row.id, page_id=page.page_id, pinned=pinned, until_turn=until)
         )
@@ -130,8 +130,8 @@ async def _demote(memory: Memory, seat: Residency, page: Page, known: Mapped, le
         return False
 
     def decide(seat: Residency) -> list[Operation]:
-        admission = seat.set.plan(placed(page, shown.level, shown.tokens), faulted=False)
-        seat.set.commit(admission)
+        if not seat.set.demote(page.page_id, shown.level, shown.tokens):
+            return []
         return [
             Demoted(
                 session=seat.row.id,
@@ -167,27 +167,6 @@ def _admission(seat: Residency, page: Page, shown: Shown) -> Admission:
         )
         raise PinLimitExceeded(message)
     return seat.set.plan(placed(page, shown.level, shown.tokens))
-
-
-def _lines(seat: Residency, admission: Admission) -> list[Operation]:
-    lines: list[Operation] = [
-        Evicted(session=seat.row.id, page_id=victim.page_id, cause="pin")
-        for victim in admission.evicted
-    ]
-    page = admission.page
-    if page is not None and not admission.touched:
-        lines.append(
-            FaultedIn(
-                session=seat.row.id,
-                page_id=page.page_id,
-                version=page.version,
-                level=page.level,
-                tokens=page.tokens,
-                reason="pin",
-                protected_until=page.protected_until,
-            )
-        )
-    return lines
 
 
 def _evict(seat: Residency, page_id: str) -> list[Operation]:

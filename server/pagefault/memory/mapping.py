@@ -28,13 +28,18 @@ def admit(seat: Residency, page: Mapped, reason: str) -> tuple[Admission, list[O
     """Map a page in the session's set, and say what to log."""
     admission = seat.set.plan(page, faulted=reason != "recorded")
     seat.set.commit(admission)
+    return admission, lines_of(seat, admission, page.page_id, reason)
+
+
+def lines_of(seat: Residency, admission: Admission, page_id: str, reason: str) -> list[Operation]:
+    """What to log of an admission: who yielded for the page, and how it is mapped."""
     lines: list[Operation] = [
-        Evicted(session=seat.row.id, page_id=victim.page_id, cause=page.page_id)
+        Evicted(session=seat.row.id, page_id=victim.page_id, cause=page_id)
         for victim in admission.evicted
     ]
     if admission.page is not None:
         lines.append(_line(seat, admission, admission.page, reason))
-    return admission, lines
+    return lines
 
 
 def _line(seat: Residency, admission: Admission, page: Mapped, reason: str) -> Operation:

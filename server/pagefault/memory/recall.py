@@ -10,7 +10,7 @@ from ..base.clock import parse_time
 from ..base.errors import InvalidArgument
 from ..base.page import MODALITIES, PAGE_TYPES
 from ..index.document import Hit, Search
-from ..index.snippet import snippet
+from ..index.snippet import Wanted, quote, wanted
 from ..residency import Residency
 from .core import Memory
 
@@ -78,16 +78,17 @@ async def search(memory: Memory, seat: Residency, request: SearchRequest) -> Res
     )
     hits = found.hits[: request.limit]
     more = len(found.hits) > request.limit
+    words = wanted(request.query)
     quoted = [
-        Quoted(hit, found.sessions.get(hit.session, ""), await _quote(memory, seat, hit, request))
+        Quoted(hit, found.sessions.get(hit.session, ""), await _quote(memory, seat, hit, words))
         for hit in hits
     ]
     next_offset = request.offset + request.limit if more else None
     return Results(tuple(quoted), next_offset, found.backlog)
 
 
-async def _quote(memory: Memory, seat: Residency, hit: Hit, request: SearchRequest) -> str:
-    return snippet(await memory.text(seat.workspace, hit.content), request.query, SNIPPET_WIDTH)
+async def _quote(memory: Memory, seat: Residency, hit: Hit, words: Sequence[Wanted]) -> str:
+    return quote(await memory.text(seat.workspace, hit.content), words, SNIPPET_WIDTH)
 
 
 def _check(request: SearchRequest) -> None:

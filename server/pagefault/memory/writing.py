@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..base.errors import InvalidArgument, PageNotFound, WriteConflict
-from ..base.event import KEY_LENGTH, canonical, clean, clean_value
+from ..base.event import KEY_LENGTH, NAME_LENGTH, canonical, clean, clean_value
 from ..base.log import Operation, PageAdded, Represented, SessionOpened, VersionAdded
 from ..base.page import PAGE_TYPES, PREFIXES, SOURCE_TRUST, Level, Page
 from ..paging.levels.reference import stub
@@ -298,6 +298,9 @@ def _check(request: WriteRequest) -> None:
         raise InvalidArgument(message)
     if request.importance is not None and not 0 <= request.importance <= 1:
         message = f"importance is {request.importance}: give a number from 0 to 1"
+        raise InvalidArgument(message)
+    if request.name is not None and len(request.name) > NAME_LENGTH:
+        message = f"name has {len(request.name)} characters: use at most {NAME_LENGTH}"
         raise InvalidArgument(message)
     if request.key is not None and not 0 < len(request.key) <= KEY_LENGTH:
         message = f"key has {len(request.key)} characters: use 1 to {KEY_LENGTH}"

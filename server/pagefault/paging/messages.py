@@ -53,19 +53,20 @@ class Conversation:
 
 
 def read_calls(payload: Mapping[str, Any]) -> tuple[ToolCall, ...]:
-    """The tool calls of a recorded message, in OpenAI's or Anthropic's shape."""
-    calls = []
-    for index, given in enumerate(payload.get("tool_calls") or ()):
-        function = given.get("function", given)
-        arguments = function.get("arguments", function.get("input", {}))
-        calls.append(
-            ToolCall(
-                str(given.get("id") or given.get("call_id") or f"call_{index}"),
-                str(function.get("name", "tool")),
-                _object(arguments),
-            )
-        )
-    return tuple(calls)
+    """The tool calls of a recorded message, in OpenAI's or Anthropic's shape; others are none."""
+    given = payload.get("tool_calls")
+    calls = enumerate(given if isinstance(given, list) else ())
+    return tuple(_call(call, index) for index, call in calls if isinstance(call, Mapping))
+
+
+def _call(given: Mapping[str, Any], index: int) -> ToolCall:
+    inner = given.get("function")
+    function = inner if isinstance(inner, Mapping) else given
+    return ToolCall(
+        str(given.get("id") or given.get("call_id") or f"call_{index}"),
+        str(function.get("name") or "tool"),
+        _object(function.get("arguments", function.get("input", {}))),
+    )
 
 
 def pair(spoken: Sequence[Spoken]) -> tuple[list[Exchange], int]:
@@ -164,7 +165,7 @@ def _only_answered(exchange: Exchange) -> Exchange:
 def _chat(said: Spoken) -> Message:
     if said.answers is not None:
         return {"role": "tool", "tool_call_id": said.answers.id, "content": _string(said.content)}
-    message: Message = {"role": said.role, "content": said.content}
+    message: Message = {"role": said.role, "content": _spoken(said.content)}
     if said.name:
         message["name"] = said.name
     if said.calls:
@@ -185,7 +186,7 @@ def _items(said: Spoken) -> list[Message]:
         return [{"type": "function_call_output", "call_id": said.answers.id, "output": output}]
     items: list[Message] = []
     if said.content is not None:
-        items.append({"type": "message", "role": said.role, "content": said.content})
+        items.append({"type": "message", "role": said.role, "content": _spoken(said.content)})
     items.extend(
         {
             "type": "function_call",
@@ -203,7 +204,7 @@ def _blocks(said: Spoken) -> list[Message]:
         content = _string(said.content)
         return [{"type": "tool_result", "tool_use_id": said.answers.id, "content": content}]
     blocks: list[Message] = []
-    if isinstance(said.content, list):
+    if isinstance(said.content, list) and _are_parts(said.content):
         blocks.extend(said.content)
     elif said.content is not None:
         text = _string(said.content)
@@ -213,6 +214,16 @@ def _blocks(said: Spoken) -> list[Message]:
         for call in said.calls
     )
     return blocks
+
+
+def _spoken(content: object) -> object:
+    """Text and parts as they are, since the APIs take no other content; the rest as its JSON."""
+    parts = isinstance(content, list) and _are_parts(content)
+    return content if content is None or parts else _string(content)
+
+
+def _are_parts(content: Sequence[object]) -> bool:
+    return bool(content) and all(isinstance(one, Mapping) and "type" in one for one in content)
 
 
 def _text(text: str) -> Message:

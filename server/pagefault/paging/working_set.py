@@ -116,6 +116,15 @@ class WorkingSet:
         if admission.page is not None:
             self._put(admission.page)
 
+    def demote(self, page_id: str, level: int, tokens: int) -> bool:
+        """Show a mapped page at another level; False when it is not mapped, or is smaller."""
+        page = self._pages.get(page_id)
+        if page is None or page.tokens <= tokens:
+            return False
+        used = replace(page, touched=self._tick + 1, turn=self.turn)
+        self._put(replace(used, level=level, tokens=tokens))
+        return True
+
     def evict(self, page_id: str) -> bool:
         """Unmap a page; False when it was not mapped."""
         page = self._pages.pop(page_id, None)
@@ -158,7 +167,7 @@ class WorkingSet:
             page,
             touched=self._tick + 1,
             turn=self.turn,
-            mapped_turn=known.mapped_turn if known else self.turn,
+            mapped_turn=self.turn,
             protected_until=max(protected, known.protected_until if known else 0),
             pinned=known.pinned if known else page.pinned,
             pinned_until=known.pinned_until if known else page.pinned_until,

@@ -5,7 +5,8 @@ and the revisions it was planned on. It happens whole or not at all. When a revi
 the store's, nothing happens and the answer is a `Conflict`: read again, plan again.
 
 A durable commit is answered when it is safe; a derived one (`Commit.durable` False) is never
-synced by itself, and a crash may lose the last of them but never change their order. Numbers of ids are dense per prefix and never handed out twice.
+synced by itself, and a crash may lose the last of them but never change their order. Numbers of
+ids are dense per prefix and never handed out twice.
 
 Every method raises `StoreError` kinds only, for what the disk or the server did.
 """
@@ -179,7 +180,13 @@ class Store(Protocol):
         ...
 
     async def apply(self, commit: Commit) -> Applied | Conflict:
-        """Let the commit happen whole, or not at all."""
+        """Let the commit happen whole, or not at all.
+
+        It is also a conflict to bring content of a page that was forgotten, or derives from one.
+
+        Raises:
+            LookupError: an operation names a session that none opened; nothing happened.
+        """
         ...
 
     async def session(self, workspace: Workspace, session: str) -> Session | None:

@@ -31,11 +31,13 @@ class FileLock:
         unlock(self._handle)
 
     def holder(self) -> str:
-        """Who wrote its name last: "process 123", or "another process"."""
+        """Who wrote its name last: "process 123", "this process" or "another process"."""
         try:
             name = self._path.read_text(encoding="ascii", errors="replace").strip()
         except OSError:
             name = ""
+        if name == str(os.getpid()):
+            return "this process"
         return f"process {name}" if name.isdigit() else "another process"
 
     def close(self) -> None:

@@ -77,7 +77,7 @@ async def _record(stage: Stage, sitting: tuple[Message, ...]) -> None:
     began = sitting[0]["created_at"][:16].replace("T", " ")
     stage.screen.say(
         f"     {began}   {len(sitting):>8}   {done['tokens']:>6,}    {window['pages']:>20}"
-        f"    {window['tokens']:>6,}   {done.get('evicted', 0):>7}"
+        f"    {window['tokens']:>6,}   {done.get('evicted_count', 0):>7}"
     )
 
 

@@ -3,7 +3,8 @@
 Jobs that arrive while a sync is under way share the next one (group commit). Derived jobs never
 cause a sync: they are durable with the next job that is. The order of the queue is the order of
 the log. A caller that is cancelled does not take its job back. When the queue is quiet, the
-thread does what is left over (the index follows the log).
+thread does what is left over: the index follows the log, and a write-ahead log that a reader kept
+from being scrubbed is scrubbed.
 """
 
 from __future__ import annotations

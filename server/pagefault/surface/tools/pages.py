@@ -87,6 +87,16 @@ async def search_pages(
     found = await search(call.memory, call.seat, request)
     if found.backlog:
         call.notes.append(f"the index is being rebuilt: {found.backlog} lines are not in it yet")
+    filters = {
+        "page_type": page_type,
+        "modality": modality,
+        "scope": scope == "session",
+        "since": since,
+        "until": until,
+    }
+    narrow = [name for name, value in filters.items() if value]
+    if narrow and not found.results and query.strip():
+        call.notes.append(f"nothing found; without {', '.join(narrow)} there may be")
     return call.answer(
         results=[_result(quoted) for quoted in found.results], next=found.next_offset
     )

@@ -108,7 +108,7 @@ async def session_record(
             for event in done.events
         ],
         tokens=done.tokens,
-        evicted=len(done.evicted) or None,  # a count: their ids would cost as much as the events
+        evicted_count=len(done.evicted) or None,  # all their ids would be dear
     )
 
 

@@ -65,7 +65,7 @@ def read_message(frame: bytes | Oversized, limit: int) -> JSONRPCMessage | Refus
     return _message_of(value)
 
 
-def _parse(frame: bytes) -> Any:
+def _parse(frame: bytes) -> object:
     try:
         return from_json(frame, allow_inf_nan=False)
     except ValueError:
