@@ -125,20 +125,16 @@ async def test_a_servers_smaller_budget_holds_for_sessions_from_before(
         assert seat.set.used <= 250
 
 
-@pytest.mark.parametrize("last_of", ["named", "standing"])
-async def test_last_resumes_the_latest_session_that_somebody_opened(
-    memory: Memory, seat: Residency, clock: HandClock, last_of: str
+@pytest.mark.parametrize("latest", ["a", "b", STANDING])
+async def test_last_resumes_the_session_that_was_active_last(
+    memory: Memory, seat: Residency, clock: HandClock, latest: str
 ) -> None:
-    if last_of == "named":
-        await opened(memory, seat, session_id="a")
+    for name in ("a", "b", STANDING, latest):
         clock.advance(10)
-        await opened(memory, seat, session_id="b")
-        clock.advance(10)
-    standing = await memory.seat(seat.workspace, STANDING)
-    await say(memory, standing, "hello")
+        await say(memory, await memory.seat(seat.workspace, name), "hello")
     again = await opened(memory, seat, session_id="last")
     assert again.resumed
-    assert again.seat.row.id == ("b" if last_of == "named" else STANDING)
+    assert again.seat.row.id == latest
 
 
 async def test_last_of_nothing_is_a_new_session_and_says_so(

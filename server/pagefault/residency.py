@@ -132,14 +132,15 @@ class Residency:
     async def append(self, commit: Commit) -> Applied | Conflict:
         """Write a durable commit that depends on nothing here, behind the decisions before it.
 
-        So a turn that it begins is begun after the faults of the turn before.
+        So a turn that it begins is begun after the faults of the turn before. It never waits for
+        them: where they are being written, it queues behind; where another was first, they will be
+        planned anew and follow it.
         """
-        if self._pending:
+        if self._pending and not self._writing.locked():
             async with self._writing:
-                for _ in range(_ATTEMPTS):
-                    answer = await self._write(list(self._pending), commit)
-                    if answer is not None:
-                        return answer
+                answer = await self._write(list(self._pending), commit)
+            if answer is not None:
+                return answer
         return await self.store.apply(commit)
 
     async def flush(self, at: float) -> None:
