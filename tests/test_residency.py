@@ -35,6 +35,7 @@ from pagefault.memory.core import Memory, Tools
 from pagefault.memory.forgetting import forget
 from pagefault.memory.keeping import pin, release
 from pagefault.memory.opening import find_policy
+from pagefault.paging.resident import Mapped
 from pagefault.residency import Residency
 from pagefault.stores.contract import Applied, Commit, Conflict, Resident, Store
 from pagefault.stores.opening import opener
@@ -329,15 +330,20 @@ def test_committed_residency_never_exceeds_the_budget_however_two_servers_interl
                 for memory in servers:
                     seat = await seat_in(memory)
                     assert mapped(seat) == await stored_ids(memory, seat)
-                    known = [replace(page, touched=0) for page in seat.set.pages()]
+                    known = list(map(timeless, seat.set.pages()))
                     anew = await Residency.read(
                         memory.store, seat.workspace, seat.row, memory._rules()
                     )
-                    assert [replace(page, touched=0) for page in anew.set.pages()] == known
-                    assert (anew.turn, anew.faults) == (seat.turn, seat.faults)
+                    assert list(map(timeless, anew.set.pages())) == known
+                    assert anew.turn == seat.turn
                     assert seat.set.used == sum(row.tokens for row in await stored(memory, seat))
 
     anyio.run(play)
+
+
+def timeless(page: Mapped) -> Mapped:
+    """The page without when: a decision that was overtaken is written in a later turn."""
+    return replace(page, touched=0, turn=0, mapped_turn=0)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from .paging.working_set import WorkingSet
 from .stores.contract import Applied, Commit, Conflict, Resident, Session, Store, Workspace
 
 _PLACING = (FaultedIn, Evicted)
+_PAUSE = 0.01  # seconds more before each further attempt at writing behind
 _ATTEMPTS = 16  # re-plans of one write behind; then the decisions are dropped, as a crash may do
 
 
@@ -98,12 +99,16 @@ class Residency:
         """The session's turn."""
         return self.set.turn
 
-    async def refresh(self) -> None:
-        """Notice what other processes have written since the last call."""
+    async def refresh(self, *, whole: bool = True) -> None:
+        """Notice what other processes have written since the last call.
+
+        ``whole`` False reads the session's row alone: enough for a call that only adds to it, and
+        whose mapping is planned anew when it is written behind.
+        """
         row = await self.store.session(self.workspace, self.row.id)
         if row is None or self._writing.locked():
             return
-        if row.revision != self._revision:
+        if whole and row.revision != self._revision:
             await self._load(row)
             await self._decide_again()
         else:
@@ -130,13 +135,14 @@ class Residency:
         self.set.budget = row.budget or self.rules.budget
 
     async def append(self, commit: Commit) -> Applied | Conflict:
-        """Write a durable commit that depends on nothing here, behind the decisions before it.
+        """Write a durable commit that depends on nothing here.
 
-        So a turn that it begins is begun after the faults of the turn before. It never waits for
-        them: where they are being written, it queues behind; where another was first, they will be
-        planned anew and follow it.
+        One that begins a turn takes the decisions before it along, so that the faults of the turn
+        before are counted there. It never waits for them: where they are being written, it queues
+        behind; where another was first, they will be planned anew and follow it.
         """
-        if self._pending and not self._writing.locked():
+        begins = any(getattr(line, "begins_turn", False) for line in commit.operations)
+        if begins and self._pending and not self._writing.locked():
             async with self._writing:
                 answer = await self._write(list(self._pending), commit)
             if answer is not None:
@@ -146,11 +152,12 @@ class Residency:
     async def flush(self, at: float) -> None:
         """Write the decisions taken so far, in order."""
         async with self._writing:
-            for _ in range(_ATTEMPTS):
+            for attempt in range(_ATTEMPTS):
                 batch = list(self._pending)
                 nothing = Commit(self.workspace, at, "system", (), durable=False)
                 if not batch or await self._write(batch, nothing):
                     return
+                await anyio.sleep(_PAUSE * attempt)
             self._pending.clear()
             await self._reload()
 

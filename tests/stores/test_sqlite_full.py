@@ -130,7 +130,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("tried to mount a tmpfs of 3 MB and was refused; the shim shows the same")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 async def fill(bench: Bench, kept: dict[str, str]) -> None:

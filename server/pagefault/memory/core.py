@@ -13,7 +13,7 @@ import anyio.abc
 
 from ..base.clock import Clock, Ids
 from ..base.config import Settings
-from ..base.errors import StoreDamaged, StoreUnavailable
+from ..base.errors import StoreDamaged, StoreError, StoreUnavailable
 from ..base.log import Operation, TurnBegan
 from ..base.page import Page
 from ..base.tokens import Tokenizer
@@ -103,8 +103,11 @@ class Memory:
             self._tokenizers[name] = await anyio.to_thread.run_sync(self.tools.open_tokenizer, name)
         return self._tokenizers[name]
 
-    async def seat(self, workspace: Workspace, session: str) -> Residency:
-        """The session's working set, as fresh as the store; the session need not exist yet."""
+    async def seat(self, workspace: Workspace, session: str, *, whole: bool = True) -> Residency:
+        """The session's working set, as fresh as the store; the session need not exist yet.
+
+        ``whole`` False: see `Residency.refresh`.
+        """
         key = (workspace.key, session)
         seat = self._seats.get(key)
         if seat is None:
@@ -114,7 +117,7 @@ class Memory:
             seat = self._seats.setdefault(key, seat)
             await self._make_room()
         else:
-            await seat.refresh()
+            await seat.refresh(whole=whole)
         self._seats.move_to_end(key)
         return seat
 
@@ -210,8 +213,8 @@ class Memory:
         self._scheduled.discard(key)
         try:
             await seat.flush(self.now())
-        except StoreUnavailable:
-            return  # closing, or away: derived lines may be lost, their order never is
+        except StoreError:
+            return  # the decisions stay pending; the next call that writes says what is wrong
 
     async def _make_room(self) -> None:
         while len(self._seats) > _SEATS:

@@ -302,7 +302,10 @@ class Store(Protocol):
         ...
 
     async def totals(self, workspace: Workspace) -> Mapping[str, int]:
-        """Counts for people: sessions, pages, contents, log lines, bytes."""
+        """Counts for people: ``sessions``, ``pages`` alive, ``contents`` ever kept, log ``lines``.
+
+        ``unindexed``: log positions that the index does not know yet.
+        """
         ...
 
     def seen(self) -> int:

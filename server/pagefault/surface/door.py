@@ -92,7 +92,12 @@ class Door:
         raise WorkspaceNotFound(message)
 
     async def call(
-        self, context: Context[Any, Any], session_id: str | None, *, own_turn: bool = False
+        self,
+        context: Context[Any, Any],
+        session_id: str | None,
+        *,
+        own_turn: bool = False,
+        whole: bool = True,
     ) -> Call:
         """Resolve the session of a call and count it.
 
@@ -106,7 +111,7 @@ class Door:
             workspace = await self.home(principal, own, _one_session(session_id))
         else:
             workspace, session_id = own, self._assumed(context, notes)
-        seat = await self.memory.seat(workspace, session_id)
+        seat = await self.memory.seat(workspace, session_id, whole=whole)
         if seat.calls:
             notes.clear()
         self.memory.begin_call(seat, own_turn=own_turn)

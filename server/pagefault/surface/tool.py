@@ -34,7 +34,8 @@ class Spec:
 
     ``body`` takes a `Call` first; its further parameters are the tool's arguments, and its
     docstring is the description a model reads. ``fields``: the reply's own fields and JSON types.
-    ``own_turn``: whether such a call decides itself about the turn. ``opens``: it makes the
+    ``own_turn``: whether such a call decides itself about the turn. ``appends``: it only
+    adds, so it need not know what other processes have mapped. ``opens``: it makes the
     session, so it is given the door and the context in place of a `Call`, and answers with the
     `Call` as well.
     """
@@ -47,6 +48,7 @@ class Spec:
     idempotent: bool = False
     large: bool = False
     own_turn: Callable[[dict[str, Any]], bool] = lambda _: False
+    appends: bool = False
     opens: bool = False
 
 
@@ -119,7 +121,9 @@ class MemoryTool(Tool):
             opened: tuple[Call, dict[str, Any]] = await body(self._door, context, **given)
             return opened
         own_turn = self._spec.own_turn(given)
-        call = await self._door.call(context, given.pop("session_id"), own_turn=own_turn)
+        call = await self._door.call(
+            context, given.pop("session_id"), own_turn=own_turn, whole=not self._spec.appends
+        )
         try:
             return call, await body(call, **given)
         finally:

@@ -14,7 +14,6 @@ from . import schema
 
 _WAL_LIMIT = 16 * 2**20  # bytes the write-ahead log is cut back to when it starts anew
 BUSY_MS = 2_000  # for programs that do not know the file lock
-_MAPPED = 256 * 2**20  # bytes of the file read through memory
 
 
 class MemoryFile:
@@ -179,7 +178,6 @@ def _settle(db: apsw.Connection) -> None:
         f"journal_size_limit={_WAL_LIMIT}",
         "secure_delete=ON",
         "temp_store=MEMORY",
-        f"mmap_size={_MAPPED}",
         "cache_size=-16384",
     ):
         db.execute(f"PRAGMA {setting}")

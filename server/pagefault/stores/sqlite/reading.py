@@ -39,14 +39,20 @@ _PAGE = (
     f" FROM page p JOIN version v ON v.ws=p.ws AND v.page=p.id AND v.version={_HEAD}"
     " WHERE p.ws=?1"
 )
+_MAPPED = "SELECT * FROM resident WHERE level IS NOT NULL"
+_LATELY = (
+    "SELECT * FROM resident WHERE level IS NULL AND"
+    " ses=(SELECT key FROM session WHERE ws=?1 AND id=?2)"
+    " ORDER BY turn DESC, touched DESC LIMIT 256"
+)
 _RESIDENT = (
     "SELECT r.page, r.version, r.level, r.tokens, r.touched, r.turn, r.mapped_turn,"
     " r.protected_until, n.ses IS NOT NULL, n.until_turn, p.page_type, v.importance, v.content,"
-    " p.role FROM session s JOIN resident r ON r.ses=s.key"
+    " p.role FROM session s JOIN (%s) r ON r.ses=s.key"
     " JOIN page p ON p.ws=s.ws AND p.id=r.page"
     " JOIN version v ON v.ws=s.ws AND v.page=r.page AND v.version=r.version"
     " LEFT JOIN pin n ON n.ses=r.ses AND n.page=r.page"
-    " WHERE s.ws=? AND s.id=? ORDER BY r.touched, r.page"
+    " WHERE s.ws=?1 AND s.id=?2"
 )
 _LOG = (
     "SELECT l.key, l.at, l.actor, l.kind, s.id, l.segment, l.turn, l.page, l.data"
@@ -119,8 +125,9 @@ class Reader:
 
     def residents(self, workspace: int, session: str) -> list[Resident]:
         """Mapped pages, and those evicted lately, least recently used first."""
-        found = self.rows(_RESIDENT, (workspace, session))
-        return [_resident(row) for row in found]
+        asked = (workspace, session)
+        found = self.rows(_RESIDENT % _MAPPED, asked) + self.rows(_RESIDENT % _LATELY, asked)
+        return sorted(map(_resident, found), key=lambda page: (page.touched, page.page_id))
 
     def page(self, workspace: int, page_id: str, session: str) -> Page | None:
         """The page at the session's head.

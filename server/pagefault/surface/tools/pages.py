@@ -333,6 +333,7 @@ TOOLS = (
         page_write,
         "Write a page",
         {"page_id": "string", "version": "integer", "tokens": "integer"},
+        appends=True,
     ),
     Spec(page_pin, "Pin a page", {"page_id": "string", "pinned": "boolean"}, idempotent=True),
     Spec(page_evict, "Release pages", {"evicted": "array", "demoted": "array"}, idempotent=True),

@@ -190,6 +190,7 @@ TOOLS = (
         session_record,
         "Record events",
         {"events": "array", "tokens": "integer"},
+        appends=True,
         own_turn=lambda given: any(event.get("role") in _PERSON for event in given["events"]),
     ),
     Spec(
