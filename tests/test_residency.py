@@ -413,9 +413,11 @@ async def test_a_record_waits_for_no_plan_that_others_have_overtaken(
     seat.store = contended
     assert await say(memory, seat, "two") == "msg_2"
     assert contended.lost == 1
+    seat.store = contended.store
     assert (await recall(memory, seat, "msg_2")).text == "two"
 
 
+@on_file
 async def test_decisions_that_are_always_too_late_are_dropped_as_by_a_crash(
     memory: Memory, seat: Residency
 ) -> None:
@@ -433,10 +435,12 @@ async def test_a_pin_that_is_always_too_late_is_refused_and_not_pinned(
     memory: Memory, seat: Residency
 ) -> None:
     page_id = await say(memory, seat, "one")
-    seat.store = Contended(seat.store)
+    contended = Contended(seat.store)
+    seat.store = contended
     with pytest.raises(WriteConflict, match="session s1 is being changed by others"):
         await pin(memory, seat, page_id, pinned=True, turns=None)
     assert seat.set.pinned_tokens() == 0
+    seat.store = contended.store
 
 
 # --- cut off -----------------------------------------------------------------------------------

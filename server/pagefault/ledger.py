@@ -325,8 +325,7 @@ def _opening(request: StartRequest, handle: str, *, resumed: bool) -> Operation 
 async def _resume(memory: Memory, seat: Residency) -> Resume:
     mapped = seat.set.pages()
     pinned = tuple(page.page_id for page in mapped if page.is_pinned(seat.turn))
-    latest = await memory.store.recent_pages(seat.workspace, seat.row.id, 20)
-    summary = next((page for page in latest if page.page_type == "summary"), None)
+    summary = await memory.store.latest_page(seat.workspace, seat.row.id, "summary")
     said = None
     if summary is not None:
         text = await memory.text(seat.workspace, summary.content)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from .base.log import Evicted, Faulted, FaultedIn, Operation, SessionOpened
+from .base.log import Evicted, Faulted, FaultedIn, Operation, SessionOpened, TurnBegan
 from .base.page import Page
 from .paging.eviction import Policy
 from .paging.resident import Mapped
@@ -137,12 +137,15 @@ class Residency:
     async def append(self, commit: Commit) -> Applied | Conflict:
         """Write a durable commit that depends on nothing here.
 
-        One that begins a turn takes the decisions before it along, so that the faults of the turn
-        before are counted there. It never waits for them: where they are being written, it queues
-        behind; where another was first, they will be planned anew and follow it.
+        One that begins a turn, or follows a beginning not yet written, takes the decisions before
+        it along, so that all that happens is counted in its own turn. It never waits for them:
+        where they are being written, it queues behind; where another was first, they will be
+        planned anew and follow it.
         """
+        decided = (line for decision in self._pending for line in decision.operations)
         begins = any(getattr(line, "begins_turn", False) for line in commit.operations)
-        if begins and self._pending and not self._writing.locked():
+        turns = begins or any(isinstance(line, TurnBegan) for line in decided)
+        if turns and self._pending and not self._writing.locked():
             async with self._writing:
                 answer = await self._write(list(self._pending), commit)
             if answer is not None:

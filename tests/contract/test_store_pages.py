@@ -154,6 +154,19 @@ async def test_a_better_level_takes_the_place_of_a_worse(bench: Bench) -> None:
 # Lists
 
 
+async def test_the_latest_page_of_a_type_is_found_behind_any_number_of_others(
+    bench: Bench,
+) -> None:
+    assert await bench.store.latest_page(bench.workspace, "s1", "summary") is None
+    await bench.write(page_type="summary")
+    wanted = await bench.write(page_type="summary")
+    for _ in range(30):
+        await bench.write(page_type="claim")
+    found = await bench.store.latest_page(bench.workspace, "s1", "summary")
+    assert found is not None
+    assert found.page_id == wanted
+
+
 async def test_recent_pages_are_what_stands_then_what_passes_newest_first(bench: Bench) -> None:
     await bench.say("first")
     await bench.write(page_type="claim")

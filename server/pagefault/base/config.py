@@ -150,7 +150,7 @@ def _text(text: str) -> str:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        number = int(text.replace("_", "")) if text.replace("_", "").isdigit() else -1
+        number = int(text.replace("_", "")) if text.replace("_", "").isdecimal() else -1
         if not low <= number <= high:
             message = f"give a whole number from {low:,} to {high:,}"
             raise ValueError(message)
@@ -183,6 +183,9 @@ def _some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
 
 
 def _store(text: str) -> str:
+    if text == "redis":
+        message = "name the store by its URL, such as sqlite:///path"
+        raise ValueError(message)
     return "sqlite://:memory:" if text == "memory" else text
 
 

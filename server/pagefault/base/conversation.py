@@ -102,7 +102,7 @@ def is_empty(event: Event) -> bool:
     if content is None:
         content = event.get("result")
     named = ("tool_calls", "arguments", "error")
-    return content in (None, "", []) and all(event.get(name) is None for name in named)
+    return content in (None, "", []) and not any(event.get(name) for name in named)
 
 
 def _messages(value: object, at: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -228,6 +228,10 @@ class Store(Protocol):
         """
         ...
 
+    async def latest_page(self, workspace: Workspace, session: str, page_type: str) -> Page | None:
+        """The session's newest page of a type, unless it was forgotten."""
+        ...
+
     async def page_of_key(self, workspace: Workspace, session: str, key: str) -> str | None:
         """The page that was written under an idempotency key of the session."""
         ...

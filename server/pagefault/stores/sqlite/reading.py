@@ -173,6 +173,14 @@ class Reader:
         )
         return [*kept, *latest]
 
+    def latest_page(self, workspace: int, session: str, page_type: str) -> Page | None:
+        """The session's newest page of a type."""
+        found = self.rows(
+            f"{_MANIFEST} AND p.page_type=?3 ORDER BY p.position DESC LIMIT 1",
+            (workspace, session, page_type),
+        )
+        return _page(found[0]) if found else None
+
     def page_of_key(self, workspace: int, session: str, key: str) -> str | None:
         """The page written under a key."""
         found = self.rows(

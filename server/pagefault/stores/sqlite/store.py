@@ -136,6 +136,10 @@ class SqliteStore:
         """Claims, summaries and the like, then the latest of the rest."""
         return self._reader.recent_pages(workspace.key, session, limit, unmapped=unmapped)
 
+    async def latest_page(self, workspace: Workspace, session: str, page_type: str) -> Page | None:
+        """The session's newest page of a type."""
+        return self._reader.latest_page(workspace.key, session, page_type)
+
     async def page_of_key(self, workspace: Workspace, session: str, key: str) -> str | None:
         """The page that was written under a key."""
         return self._reader.page_of_key(workspace.key, session, key)
