@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from . import forms, stopwords
@@ -42,6 +43,7 @@ def parse(text: str) -> Question:
     return Question(_distinct(expressions), _distinct(page_ids))
 
 
+@lru_cache(maxsize=8)  # the search and its snippets read the same question
 def words(text: str) -> tuple[str, ...]:
     """What a question asks for, read as the index reads: no repeats, no function words.
 

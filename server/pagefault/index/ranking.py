@@ -106,18 +106,20 @@ def _whole(terms: Iterable[_Term], near: set[int] | None) -> dict[int, float]:
 def _lent(words: dict[int, int], places: Iterable[int]) -> dict[int, float]:
     """How often a term counts in each place that holds it or lies beside one."""
     counts: dict[int, float] = {}
+    get = counts.get  # looked up once: this is the innermost loop of a search
     for place in places:
-        counts[place] = counts.get(place, 0.0) + 1.0
+        counts[place] = get(place, 0.0) + 1.0
         loan = _LOANS[words[place]]
         for borrower in (place - AFTER, place + 1, place + BEFORE):
-            counts[borrower] = counts.get(borrower, 0.0) + loan
+            counts[borrower] = get(borrower, 0.0) + loan
     return counts
 
 
 def _add(found: dict[int, float], counts: dict[int, float], weight: float) -> None:
     most = weight * (1 + _SATURATION)
+    get = found.get
     for place, count in counts.items():
-        found[place] = found.get(place, 0.0) + most * count / (count + _SATURATION)
+        found[place] = get(place, 0.0) + most * count / (count + _SATURATION)
 
 
 def _best_parts(terms: Iterable[_Term]) -> dict[int, float]:

@@ -20,6 +20,7 @@ from ..door import Call
 from ..ranges import clip_text, some
 from ..tool import Spec
 
+_RESULTS = 5  # of a search that names no limit: each costs the model some ninety tokens
 _HISTORY = 50  # versions, and log lines, of one reply
 _NAME = 200  # characters of a name
 
@@ -81,7 +82,7 @@ async def search_pages(
         scope or "workspace",
         since,
         until,
-        10 if limit is None else limit,
+        _RESULTS if limit is None else limit,
         offset or 0,
     )
     found = await search(call.memory, call.seat, request)
