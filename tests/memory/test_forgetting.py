@@ -17,6 +17,7 @@ from pagefault.memory.keeping import pin
 from pagefault.memory.recall import SearchRequest, search
 from pagefault.memory.writing import WriteRequest, write
 from pagefault.residency import Residency
+from pagefault.stores.contract import Commit
 
 pytestmark = pytest.mark.anyio
 SECRET = "The passphrase is xylophone-marmalade."
@@ -184,3 +185,31 @@ async def test_a_decision_still_to_be_written_does_not_bring_the_page_back(
     assert mapped(await memory.seat(seat.workspace, "s1")) == []
     residents = await memory.store.residents(seat.workspace, "s1")
     assert [one.page_id for one in residents] == []
+
+
+async def test_a_page_derived_while_its_source_is_deleted_goes_as_well(
+    memory: Memory, seat: Residency
+) -> None:
+    source = await write(memory, seat, WriteRequest("the source"))
+    store = memory.store
+    late: list[str] = []
+
+    class Racing:
+        """The store, in which another process derives a page just before the first deletion."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(store, name)
+
+        async def apply(self, commit: Commit) -> object:
+            if not late and commit.operations[0].kind == "forget":
+                request = WriteRequest("made from it", derived_from=[source.page_id])
+                late.append("")
+                late[0] = (await write(memory, seat, request)).page_id
+            return await store.apply(commit)
+
+    memory._store = Racing()  # type: ignore[assignment]
+    gone = await forget(memory, seat, source.page_id, "asked")
+    memory._store = store
+    assert gone.page_ids == (source.page_id, late[0])
+    with pytest.raises(PageForgotten):
+        await store.page(seat.workspace, late[0], seat.row.id)

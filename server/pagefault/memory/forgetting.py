@@ -33,11 +33,20 @@ async def forget(memory: Memory, seat: Residency, page_id: str, reason: str) -> 
         message = "reason is empty: say why the page is deleted; it is kept in the log"
         raise InvalidArgument(message)
     page = await find_page(memory, seat, page_id)
-    derived = await memory.store.derived_pages(seat.workspace, page.page_id)
-    gone = (page.page_id, *(other for other in derived if other != page.page_id))
-    operations = [
-        Forgotten(session=page.session, page_id=name, reason=clean(reason)[:500]) for name in gone
-    ]
-    await memory.apply(Commit(seat.workspace, memory.now(), "model", operations))
-    memory.drop(seat.workspace, gone)
+    gone: tuple[str, ...] = ()
+    left = [page.page_id, *await _derived(memory, seat, page.page_id)]
+    while left:  # once more: somebody may have derived a page while these were being deleted
+        lines = [
+            Forgotten(session=page.session, page_id=name, reason=clean(reason)[:500])
+            for name in left
+        ]
+        await memory.apply(Commit(seat.workspace, memory.now(), "model", lines))
+        memory.drop(seat.workspace, tuple(left))
+        gone += tuple(left)
+        left = await _derived(memory, seat, page.page_id)
     return Gone(gone)
+
+
+async def _derived(memory: Memory, seat: Residency, page_id: str) -> list[str]:
+    derived = await memory.store.derived_pages(seat.workspace, page_id)
+    return [other for other in derived if other != page_id]
