@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 from mcp import Client
+from tests.redis.servers import Cluster, Standalone, fresh_prefix, server_or_skip
 
 from pagefault.base.config import Settings
 from pagefault.base.tokens import open_tokenizer
@@ -17,7 +19,7 @@ from pagefault.memory.core import Memory, Tools
 from pagefault.memory.opening import find_policy
 from pagefault.residency import Residency
 from pagefault.stores.contract import Store, Workspace, WorkspaceRequest
-from pagefault.stores.opening import opener
+from pagefault.stores.opening import Options, opener
 from pagefault.surface.app import build_server
 from pagefault.surface.door import Place
 
@@ -25,6 +27,9 @@ hypothesis.settings.register_profile("steady", deadline=None)  # these machines 
 hypothesis.settings.load_profile("steady")
 
 START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+
+STORES = ("memory", "file", "redis", "cluster")  # every store there is; a new one is a line here
+SERVERS = {"redis": "redis_server", "cluster": "redis_cluster"}
 
 
 class HandClock:
@@ -66,15 +71,57 @@ def clock() -> HandClock:
     return HandClock()
 
 
-@pytest.fixture(params=["memory", "file"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Every store there is; a new one is a line here."""
-    return {"memory": "sqlite://:memory:", "file": str(tmp_path / "memory.db")}[request.param]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the stores that PAGEFAULT_TEST_STORES, as in ``memory,file``, does not name."""
+    chosen = os.environ.get("PAGEFAULT_TEST_STORES", ",".join(STORES)).split(",")
+    if unknown := set(chosen) - set(STORES):
+        message = f"PAGEFAULT_TEST_STORES: {sorted(unknown)} not of {', '.join(STORES)}"
+        raise pytest.UsageError(message)
+
+    def is_left_out(item: pytest.Item) -> bool:
+        varied = item.callspec.params if hasattr(item, "callspec") else {}
+        return "store_url" in varied and varied["store_url"] not in chosen
+
+    config.hook.pytest_deselected(items=[item for item in items if is_left_out(item)])
+    items[:] = [item for item in items if not is_left_out(item)]
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> Path:
+    """The server program; for tests that start servers of their own."""
+    return server_or_skip()
+
+
+@pytest.fixture(scope="session")
+def redis_server(redis_program: Path) -> Iterator[Standalone]:
+    """The server of all tests that do not end it."""
+    with Standalone(redis_program) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(redis_program: Path) -> Iterator[Cluster]:
+    """The cluster of all tests that do not end it."""
+    with Cluster(redis_program) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=STORES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store of the test's own, of every kind in turn."""
+    if request.param == "memory":
+        yield "sqlite://:memory:"
+    elif request.param == "file":
+        yield str(tmp_path / "memory.db")
+    else:
+        server: Standalone | Cluster = request.getfixturevalue(SERVERS[request.param])
+        yield server.url(fresh_prefix())
+        server.flush()
 
 
 @pytest.fixture
-def open_store(store_url: str) -> Callable[[], Store]:
-    return opener(store_url, synced=True)
+def open_store(store_url: str, tmp_path: Path) -> Callable[[], Store]:
+    return opener(store_url, Options(folder=tmp_path))
 
 
 MakeMemory = Callable[..., Memory]
@@ -89,7 +136,7 @@ def make_memory(store_url: str, clock: HandClock, tmp_path: Path) -> MakeMemory:
         tools = Tools(
             clock,
             CountingIds(),
-            opener(url or store_url, synced=True),
+            opener(url or store_url, Options(folder=tmp_path)),
             lambda name: open_tokenizer(name, tmp_path),
             find_policy(chosen.policy),
         )

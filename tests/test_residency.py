@@ -38,7 +38,7 @@ from pagefault.memory.opening import find_policy
 from pagefault.paging.resident import Mapped
 from pagefault.residency import Residency
 from pagefault.stores.contract import Applied, Commit, Conflict, Resident, Store
-from pagefault.stores.opening import opener
+from pagefault.stores.opening import Options, opener
 
 pytestmark = pytest.mark.anyio
 on_file = pytest.mark.parametrize("store_url", ["file"], indirect=True)
@@ -352,7 +352,7 @@ async def server(url: str) -> AsyncIterator[Memory]:
     tools = Tools(
         HandClock(),
         CountingIds(),
-        opener(url, synced=False),
+        opener(url, Options(synced=False)),
         lambda name: open_tokenizer(name, Path()),
         find_policy(chosen.policy),
     )

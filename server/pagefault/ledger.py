@@ -72,11 +72,12 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class RecordedBatch:
-    """What a batch became. ``tokens``: of the events that are new."""
+    """What a batch became. ``tokens``: of the events that are new; ``obtained``: see `Applied`."""
 
     events: tuple[RecordedEvent, ...]
     tokens: int
     evicted: tuple[str, ...]
+    obtained: str | None = None
 
 
 def check_handle(session_id: str) -> str:
@@ -158,7 +159,7 @@ async def record(
         if not imported and any(event.role == "user" for event in read):
             seat.announced = None
         evicted = () if imported else map_new(seat, batch.forms(applied, tokenizer))
-    return RecordedBatch(batch.answers(applied), batch.tokens(applied), evicted)
+    return RecordedBatch(batch.answers(applied), batch.tokens(applied), evicted, applied.obtained)
 
 
 async def _beginning(memory: Memory, seat: Residency, events: Sequence[Recorded]) -> int | None:

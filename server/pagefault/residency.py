@@ -99,16 +99,12 @@ class Residency:
         """The session's turn."""
         return self.set.turn
 
-    async def refresh(self, *, whole: bool = True) -> None:
-        """Notice what other processes have written since the last call.
-
-        ``whole`` False reads the session's row alone: enough for a call that only adds to it, and
-        whose mapping is planned anew when it is written behind.
-        """
+    async def refresh(self) -> None:
+        """Notice what other processes have written since the last call."""
         row = await self.store.session(self.workspace, self.row.id)
         if row is None or self._writing.locked():
             return
-        if whole and row.revision != self._revision:
+        if row.revision != self._revision:
             await self._load(row)
             await self._decide_again()
         else:

@@ -258,7 +258,7 @@ def without_a_log_line(lines: list[str]) -> list[str]:
 
 
 def with_another_word(lines: list[str]) -> list[str]:
-    return [lines[0], lines[1].replace("blue", "pink"), *lines[2:]]
+    return [*lines[:3], lines[3].replace("blue", "pink"), *lines[4:]]
 
 
 def with_a_second_end(lines: list[str]) -> list[str]:
@@ -282,7 +282,7 @@ def without_contents(lines: list[str]) -> list[str]:
     [
         (without_the_end, "it has no end"),
         (without_a_log_line, "lacks line"),
-        (with_another_word, "line 2 of bad.jsonl"),
+        (with_another_word, "line 4 of bad.jsonl"),
         (with_a_second_end, "goes on behind its end"),
         (with_a_broken_line, "line 8 of bad.jsonl is no JSON"),
         (with_a_later_version, "format version 9"),
@@ -293,7 +293,7 @@ def test_an_export_that_is_not_whole_is_refused_whole(
     pagefault: Command, lived: Path, tmp_path: Path, spoil: Spoil, complaint: str
 ) -> None:
     lines = export(pagefault, lived).read_text(encoding="utf-8").splitlines()
-    assert "boat house blue" in lines[1]
+    assert "boat house blue" in lines[3]
     Path("bad.jsonl").write_text("\n".join(spoil(lines)), encoding="utf-8")
     done = pagefault("import", "bad.jsonl", "--store", tmp_path / "new.db")
     assert done.code == 1

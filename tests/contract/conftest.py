@@ -1,4 +1,4 @@
-"""What the contract suite shares. A new store is one more line in `store_url` of ../conftest.py."""
+"""What the contract suite shares. The stores that it runs against are those of ../conftest.py."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from tests.redis.servers import with_fresh_prefix
 from tests.stores.making import Bench
 
 from pagefault.stores.contract import Store
-from pagefault.stores.opening import opener
+from pagefault.stores.opening import Options, opener
 
 OpenStore = Callable[[], Store]
 
@@ -28,8 +29,12 @@ def another_store(store_url: str, tmp_path: Path) -> OpenStore:
     numbers = itertools.count()
 
     def open_empty() -> Store:
-        lasting = store_url != "sqlite://:memory:"
-        url = str(tmp_path / f"other-{next(numbers)}.db") if lasting else store_url
-        return opener(url, synced=False)()
+        if "prefix=" in store_url:
+            url = with_fresh_prefix(store_url)
+        elif store_url == "sqlite://:memory:":
+            url = store_url
+        else:
+            url = str(tmp_path / f"other-{next(numbers)}.db")
+        return opener(url, Options(synced=False, folder=tmp_path))()
 
     return open_empty

@@ -379,23 +379,6 @@ async def test_a_derived_commit_is_read_as_soon_as_it_is_answered(bench: Bench) 
     assert (await bench.session()).turn == 1
 
 
-async def test_anybodys_commit_is_noticed(bench: Bench) -> None:
-    for durable in (True, False):
-        before = bench.store.seen()
-        assert bench.store.seen() == before
-        await bench.do(TurnBegan(session="s1", cause="pause"), durable=durable)
-        assert bench.store.seen() != before
-
-
-@LASTING
-async def test_a_commit_of_another_opening_is_noticed(bench: Bench, open_store: OpenStore) -> None:
-    before = bench.store.seen()
-    other = await Bench.at(open_store())
-    await other.write()
-    await other.store.close()
-    assert bench.store.seen() != before
-
-
 @LASTING
 async def test_what_is_queued_is_written_before_the_store_closes(open_store: OpenStore) -> None:
     bench = await Bench.at(open_store())

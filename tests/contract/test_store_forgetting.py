@@ -38,6 +38,18 @@ async def test_every_content_of_a_forgotten_page_is_gone(bench: Bench) -> None:
     assert await bench.store.representations(bench.workspace, page, 1) == {}
 
 
+async def test_a_level_that_was_replaced_is_gone_with_its_page(bench: Bench) -> None:
+    page = await bench.write("the page")
+    for text in (b"first words for it", b"better words"):
+        level = Represented(
+            session="s1", page_id=page, version=1, level=2, origin="model", content=-1, tokens=3
+        )
+        await bench.do(level, contents=[text])
+    assert len(await bench.store.contents(bench.workspace, 0, 10)) == 3
+    await bench.forget(page)
+    assert await bench.store.contents(bench.workspace, 0, 10) == []
+
+
 async def test_a_forgotten_page_says_that_it_was_forgotten(bench: Bench) -> None:
     page = await bench.write()
     await bench.forget(page)

@@ -88,6 +88,29 @@ async def test_a_workspace_opened_by_many_at_once_is_made_once(bench: Bench) -> 
 # Principals
 
 
+async def test_everybody_is_listed_once_in_the_order_of_their_first_workspace(
+    bench: Bench,
+) -> None:
+    for principal, name in (("zoe", "one"), ("ann", "one"), ("zoe", "two"), ("local", "two")):
+        await opened(bench, principal=principal, name=name)
+    assert await bench.store.principals() == ["local", "zoe", "ann"]
+
+
+async def test_nobody_is_listed_who_has_no_workspace(
+    open_store: OpenStore,
+) -> None:
+    store = open_store()
+    assert await store.principals() == []
+    with pytest.raises(WorkspaceNotFound):
+        await store.open_workspace(
+            WorkspaceRequest("ann", "estimate", START, id="none", create=False)
+        )
+    assert await store.principals() == []
+    assert await store.workspaces("ann") == []
+    assert await store.principals() == []
+    await store.close()
+
+
 async def test_principals_see_nothing_of_each_other(bench: Bench) -> None:
     page = await bench.write("a secret alder", key="k1")
     other = Bench(bench.store, await open_workspace(bench.store, principal="stranger"))

@@ -22,7 +22,7 @@ from pagefault.memory.keeping import release
 from pagefault.memory.opening import find_policy
 from pagefault.memory.writing import WriteRequest, write
 from pagefault.residency import Residency
-from pagefault.stores.opening import opener
+from pagefault.stores.opening import Options, opener
 
 MakeMemory = Callable[..., Memory]
 VOCABULARY = (
@@ -114,7 +114,7 @@ async def in_process(**settings: Any) -> AsyncIterator[tuple[Memory, Residency]]
     tools = Tools(
         HandClock(),
         CountingIds(),
-        opener("sqlite://:memory:", synced=True),
+        opener("sqlite://:memory:", Options()),
         lambda name: open_tokenizer(name, Path()),
         find_policy(chosen.policy),
     )

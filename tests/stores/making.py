@@ -32,7 +32,7 @@ from pagefault.stores.contract import (
 START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
 # For promises that need a second process, or a restart: every store but the one in memory.
-LASTING = pytest.mark.parametrize("store_url", ["file"], indirect=True)
+LASTING = pytest.mark.parametrize("store_url", ["file", "redis", "cluster"], indirect=True)
 
 
 def added(**fields: Any) -> PageAdded:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pagefault.base.errors import InvalidArgument
-from pagefault.stores.opening import opener, sqlite_path
+from pagefault.stores.opening import Options, opener, sqlite_path
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_a_path_may_begin_at_home() -> None:
 
 def test_a_store_that_there_is_not_is_an_error_that_names_those_there_are() -> None:
     with pytest.raises(InvalidArgument, match=r"postgres.*sqlite://"):
-        opener("postgres://host/db", synced=True)
+        opener("postgres://host/db", Options())
 
 
 def test_nothing_is_opened_before_it_is_asked_for(tmp_path: Path) -> None:
-    opener(str(tmp_path / "memory.db"), synced=True)
+    opener(str(tmp_path / "memory.db"), Options())
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -10,6 +11,7 @@ import pytest
 from tests.stores.making import Bench, added
 
 from pagefault.base.errors import StoreUnavailable
+from pagefault.base.log import SessionOpened
 from pagefault.index.document import Search
 from pagefault.stores.contract import Found
 from pagefault.stores.sqlite import SqliteStore
@@ -65,6 +67,23 @@ async def test_an_index_of_another_format_is_made_anew_with_the_same_results(
     again = await reopened(path)
     assert (await results(again), await results(again, "s2")) == before
     await again.store.close()
+
+
+async def test_a_version_is_found_with_its_own_words_and_hint_and_with_the_name_of_its_page(
+    path: Path,
+) -> None:
+    bench = await Bench.at(SqliteStore.open(path))
+    page = await bench.write("about alder", page_type="artifact", role="tool", tool_name="grep")
+    home = await bench.revision(page, "s2")
+    version = replace(home, hint=-2, importance=0.9, modality="structured")
+    contents = [b"about beech", b"the second"]
+    await bench.do(SessionOpened(session="s2"), version, contents=contents)
+    found = await bench.store.search(bench.workspace, "s2", Search("grep", workspace=0))
+    (hit,) = found.hits
+    assert (hit.page_id, hit.version, hit.page_type, hit.role) == (page, 2, "artifact", "tool")
+    assert (hit.name, hit.hint, hit.created_at) == ("grep", "the second", bench.now - 1)
+    assert (hit.importance, hit.modality, found.sessions[hit.session]) == (0.9, "structured", "s2")
+    await bench.store.close()
 
 
 async def test_a_long_rebuilding_is_not_waited_for_and_says_how_far_it_is(

@@ -33,6 +33,9 @@ class Settings:
     policy: str = "importance"
     tools: tuple[str, ...] = ("paging", "session")
     durability: str = "full"
+    redis_timeout_ms: int = 2_500
+    redis_replicas: int = 0
+    redis_aof: str = "no"
     tokenizer: str = "auto"
     log_level: str = "warning"
 
@@ -184,7 +187,7 @@ def _some_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
 
 def _store(text: str) -> str:
     if text == "redis":
-        message = "name the store by its URL, such as sqlite:///path"
+        message = "name the store by its URL, such as redis://localhost:6379/0"
         raise ValueError(message)
     return "sqlite://:memory:" if text == "memory" else text
 
@@ -194,8 +197,9 @@ TOOL_GROUPS = ("paging", "session")
 SETTINGS: Sequence[Setting] = (
     Setting(
         "store",
-        "where everything is kept: sqlite:///path or sqlite://:memory: "
-        "(default: a SQLite file in the user's data folder)",
+        "where everything is kept: sqlite:///path, sqlite://:memory:, redis://host:port/0, "
+        "rediss://, unix://, redis+cluster://a,b,c (default: a SQLite file in the user's data "
+        "folder)",
         _store,
         ("SESSION_REDIS_URL", "SESSION_PROVIDER"),
     ),
@@ -219,6 +223,21 @@ SETTINGS: Sequence[Setting] = (
         "durability",
         "full: answered when the disk has it; normal: a power cut may lose the last second",
         _one_of("full", "normal"),
+    ),
+    Setting(
+        "redis_timeout_ms",
+        "milliseconds of one request to Redis, its retries included",
+        _whole(50, 600_000),
+    ),
+    Setting(
+        "redis_replicas",
+        "replicas of Redis whose confirmation a durable write waits for (WAIT)",
+        _whole(0, 100),
+    ),
+    Setting(
+        "redis_aof",
+        "yes: a durable write waits until Redis has synced its file (WAITAOF, Redis 7.2)",
+        _one_of("no", "yes"),
     ),
     Setting(
         "tokenizer",

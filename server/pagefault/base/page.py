@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 PAGE_TYPES = ("transcript", "summary", "artifact", "claim", "procedure", "index")
@@ -56,6 +57,8 @@ class Page:
     ``content``, ``hint`` and ``payload`` (tool calls, arguments) are content ids; the text lies in
     the store's one place for text. ``tokens`` counts level 0, ``size`` is its length in bytes,
     times are Unix seconds, ``position`` is the log position at which the page was made.
+    ``levels``: what is kept beside level 0, level to origin, content id and tokens; None where
+    many pages were read at once, without it.
     """
 
     page_id: str
@@ -80,6 +83,7 @@ class Page:
     tool_name: str | None = None
     derived_from: tuple[str, ...] = ()
     position: int = 0
+    levels: Mapping[int, tuple[str, int, int]] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ..base.portable import (
 )
 from ..base.tokens import open_tokenizer
 from ..memory.opening import find_policy
-from ..stores.opening import opener
+from ..stores.opening import Options, opener
 from ..stores.sqlite.inspecting import (
     SOUND_SQLITE,
     Inspector,
@@ -92,7 +92,7 @@ def _settings(ready: SetUp) -> Iterator[Finding]:
 
 
 def _store(ready: SetUp) -> Iterator[Finding]:
-    opener(ready.resolved.settings.store or "sqlite", synced=True)
+    opener(ready.resolved.settings.store or "sqlite", Options())
     path = data_file(ready)
     if path is None:
         yield Finding(

@@ -106,7 +106,9 @@ class Memory:
     async def seat(self, workspace: Workspace, session: str, *, whole: bool = True) -> Residency:
         """The session's working set, as fresh as the store; the session need not exist yet.
 
-        ``whole`` False: see `Residency.refresh`.
+        ``whole`` False takes it as it is at hand, which is enough for a call that only adds to
+        the session: its commit tells what others have made of it, and its mapping is planned
+        anew when it is written behind.
         """
         key = (workspace.key, session)
         seat = self._seats.get(key)
@@ -116,8 +118,8 @@ class Memory:
             seat = await Residency.read(self.store, workspace, row, self._rules())
             seat = self._seats.setdefault(key, seat)
             await self._make_room()
-        else:
-            await seat.refresh(whole=whole)
+        elif whole:
+            await seat.refresh()
         self._seats.move_to_end(key)
         return seat
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from ..base.errors import FaultLimitExceeded, InvalidArgument, PageNotFound
 from ..base.log import Faulted, Operation
-from ..base.page import PAGE_ID, REASONS, Level, Page
+from ..base.page import REASONS, Level, Page
 from ..paging.quota import Quota
 from ..paging.resident import Mapped
 from ..paging.working_set import Admission
 from ..residency import Residency
 from .core import Memory
-from .levels import Shown, at_level
+from .levels import Shown, at_level, kept_levels
 from .mapping import admit, placed
 
 
@@ -61,11 +61,8 @@ async def find_page(memory: Memory, seat: Residency, name: str) -> Page:
     Raises:
         PageNotFound, PageForgotten: there is none, or not any more.
     """
-    page_id: str | None = name
-    if not PAGE_ID.fullmatch(name):
-        page_id = await memory.store.page_of_key(seat.workspace, seat.row.id, name)
-    page = page_id and await memory.store.page(seat.workspace, page_id, seat.row.id)
-    if not page:
+    page = await memory.store.page(seat.workspace, name, seat.row.id)
+    if page is None:
         raise PageNotFound(name)
     return page
 
@@ -128,7 +125,7 @@ async def _choose(
     mapped_full = known is not None and (known.version, known.level) == (page.version, 0)
     if mapped_full or not quota.binding or page.tokens <= quota.tokens_left or request.offset:
         return await at_level(memory, seat.workspace, page, Level.FULL)
-    kept = await memory.store.representations(seat.workspace, page.page_id, page.version)
+    kept = await kept_levels(memory, seat.workspace, page)
     fitting = [level for level, (_, _, size) in kept.items() if size <= quota.tokens_left]
     return await at_level(memory, seat.workspace, page, min(fitting, default=Level.FULL))
 

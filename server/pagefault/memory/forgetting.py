@@ -18,6 +18,7 @@ class Gone:
     """The pages that were deleted: the one that was named, and those derived from it."""
 
     page_ids: tuple[str, ...]
+    obtained: str | None = None
 
 
 async def forget(memory: Memory, seat: Residency, page_id: str, reason: str) -> Gone:
@@ -40,11 +41,11 @@ async def forget(memory: Memory, seat: Residency, page_id: str, reason: str) -> 
             Forgotten(session=page.session, page_id=name, reason=clean(reason)[:500])
             for name in left
         ]
-        await memory.apply(Commit(seat.workspace, memory.now(), "model", lines))
+        applied = await memory.apply(Commit(seat.workspace, memory.now(), "model", lines))
         memory.drop(seat.workspace, tuple(left))
         gone += tuple(left)
         left = await _derived(memory, seat, page.page_id)
-    return Gone(gone)
+    return Gone(gone, applied.obtained)
 
 
 async def _derived(memory: Memory, seat: Residency, page_id: str) -> list[str]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ..base.errors import InvalidArgument
 from ..base.exported import Content, Item
 from ..base.log import EventAdded, LogLine, Operation, PageAdded, SessionOpened
 from ..stores.contract import Commit, Moment, Workspace
+from ..stores.pieces import BYTES, LINES, agreed, append
 from .core import Memory
 
-_LINES = 500  # of one piece
-_BYTES = 8 * 2**20  # of contents, after which a piece is closed
+T = TypeVar("T")
+
 _GONE = 0  # no content has this number: a page that names it is reported as damaged
 _BITS = 50  # of a session handle that is minted because the old one is taken
 
@@ -39,42 +40,20 @@ async def restore(
     Raises:
         InvalidArgument: the workspace's log does not continue as the export does.
     """
-    totals = await memory.store.totals(workspace)
-    content, position = totals["contents"], totals["lines"]
-    contents: list[tuple[int, bytes]] = []
-    lines: list[LogLine] = []
-    size = 0
-    for item in items:
-        if isinstance(item, Content) and item.number > content and item.data is not None:
-            contents.append((item.number, item.data))
-            size += len(item.data)
-        elif isinstance(item, LogLine) and item.position > position:
-            lines.append(item)
-            if len(lines) >= _LINES or size >= _BYTES:
-                await memory.store.replay(workspace, contents, lines)
-                yield Imported(len(lines), {}, {})
-                contents, lines, size = [], [], 0
-    if lines:
-        await memory.store.replay(workspace, contents, lines)
-        yield Imported(len(lines), {}, {})
+    async for piece in append(memory.store, workspace, _each(items)):
+        yield Imported(len(piece), {}, {})
 
 
-async def begins_with(memory: Memory, workspace: Workspace, items: Iterable[Item]) -> bool:
-    """Whether the workspace's log is a true beginning of the export: empty, or a part of it."""
+async def begins_with(
+    memory: Memory, workspace: Workspace, items: Iterable[Item], length: int
+) -> bool:
+    """Whether the workspace's log is a true beginning of the export: empty, or a part of it.
+
+    ``length``: the export's log lines.
+    """
     here = (await memory.store.totals(workspace))["lines"]
-    checked = 0
-    ahead: list[LogLine] = []
-    for item in items:
-        if not isinstance(item, LogLine):
-            continue
-        if item.position > here:
-            return True
-        if not ahead:
-            ahead = await memory.store.log(workspace, checked, _LINES)
-        if not ahead or ahead.pop(0) != item:
-            return False
-        checked = item.position
-    return False
+    exported = (item for item in items if isinstance(item, LogLine))
+    return here < length and await agreed(memory.store, workspace, _each(exported)) == here
 
 
 async def graft(
@@ -97,6 +76,12 @@ async def graft(
             await scion.add(item)
     if scion.piece.operations:
         yield await scion.settle()
+
+
+async def _each(items: Iterable[T]) -> AsyncIterator[T]:
+    """The items of a file, for those who also take them from a store."""
+    for item in items:
+        yield item
 
 
 @dataclass(slots=True)
@@ -135,7 +120,7 @@ class _Scion:
     def must_settle_before(self, line: LogLine) -> bool:
         """Whether the piece in hand is full, or the line needs to know its positions."""
         piece = self.piece
-        if len(piece.operations) >= _LINES or piece.size >= _BYTES:
+        if len(piece.operations) >= LINES or piece.size >= BYTES:
             return True
         forked = getattr(line.operation, "forked_at", None)
         return forked is not None and bool(piece.operations)

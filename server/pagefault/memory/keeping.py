@@ -28,6 +28,7 @@ class Pin:
     until_turn: int | None
     mapped: bool
     evicted: tuple[str, ...]
+    obtained: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,15 @@ async def _pin(
         )
         return Commit(seat.workspace, memory.now(), "model", operations)
 
-    if await seat.commit(plan) is None:
+    applied = await seat.commit(plan)
+    if applied is None:
         message = f"session {seat.row.id} is being changed by others all the time. Try again"
         raise WriteConflict(message)
     seat.set.commit(admission)
     if page.page_id in seat.set:
         seat.set.pin(page.page_id, pinned=pinned, until=until)
     evicted = tuple(victim.page_id for victim in admission.evicted)
-    return Pin(page.page_id, pinned, until, page.page_id in seat.set, evicted)
+    return Pin(page.page_id, pinned, until, page.page_id in seat.set, evicted, applied.obtained)
 
 
 async def release(

@@ -28,13 +28,22 @@ async def at_level(memory: Memory, workspace: Workspace, page: Page, wanted: int
     """
     if wanted == Level.FULL:
         return await _full(memory, workspace, page)
-    kept = await memory.store.representations(workspace, page.page_id, page.version)
+    kept = await kept_levels(memory, workspace, page)
     chosen = max((level for level in kept if level <= wanted), default=None)
     if chosen is not None and (chosen == wanted or wanted < Level.REFERENCE):
         return await _kept(memory, workspace, kept, chosen)
     if wanted < Level.REFERENCE:
         return await _full(memory, workspace, page)
     return await _stub(memory, workspace, page)
+
+
+async def kept_levels(
+    memory: Memory, workspace: Workspace, page: Page
+) -> Mapping[int, tuple[str, int, int]]:
+    """Level to origin, content id and tokens of what is kept beside level 0."""
+    if page.levels is not None:
+        return page.levels
+    return await memory.store.representations(workspace, page.page_id, page.version)
 
 
 async def _full(memory: Memory, workspace: Workspace, page: Page) -> Shown:

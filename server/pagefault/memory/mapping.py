@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from ..base.log import Evicted, FaultedIn, Operation, PageAdded, Touched
+from dataclasses import replace
+
+from ..base.log import Evicted, FaultedIn, Operation, PageAdded, Touched, VersionAdded
 from ..base.page import Page
 from ..paging.resident import Mapped
 from ..paging.working_set import Admission
 from ..residency import Residency
+from ..stores.contract import Applied
 
 
 def placed(page: Page, level: int, tokens: int) -> Mapped:
@@ -74,4 +77,20 @@ def page_of(added: PageAdded, page_id: str) -> Page:
         role=added.role,
         name=added.name,
         tool_name=added.tool_name,
+    )
+
+
+def revised(page: Page, added: VersionAdded, applied: Applied) -> Page:
+    """The page as the version that was just added makes it."""
+    return replace(
+        page,
+        version=applied.versions[page.page_id],
+        modality=added.modality,
+        content=applied.contents[0],
+        tokens=added.tokens,
+        size=added.size,
+        importance=added.importance,
+        source=added.source,
+        trust=added.trust,
+        levels={},
     )

@@ -12,7 +12,7 @@ from ..base.config import Settings
 from ..base.errors import InvalidArgument
 from ..base.tokens import Tokenizer, find_vocabulary, open_tokenizer
 from ..paging.eviction import POLICIES, Policy
-from ..stores.opening import opener
+from ..stores.opening import Options, opener
 from .core import Memory, Tools
 
 
@@ -39,11 +39,22 @@ def open_memory(settings: Settings, folders: Folders) -> Memory:
     tools = Tools(
         SystemClock(),
         RandomIds(),
-        opener(url, synced=settings.durability == "full"),
+        opener(url, store_options(settings, folders)),
         tokenizer,
         find_policy(settings.policy),
     )
     return Memory(settings, tools)
+
+
+def store_options(settings: Settings, folders: Folders) -> Options:
+    """How the store is used."""
+    return Options(
+        synced=settings.durability == "full",
+        folder=folders.data,
+        timeout=settings.redis_timeout_ms / 1000,
+        replicas=settings.redis_replicas,
+        aof=settings.redis_aof == "yes",
+    )
 
 
 def store_url(settings: Settings, folders: Folders) -> str:

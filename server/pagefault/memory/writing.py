@@ -16,7 +16,8 @@ from ..residency import Residency
 from ..stores.contract import Applied, Commit, Conflict
 from .core import Memory
 from .faulting import find_page
-from .mapping import admit, page_of, placed
+from .levels import kept_levels
+from .mapping import admit, page_of, placed, revised
 from .renewing import renew
 
 _ATTEMPTS = 8  # new plans for a page that others keep writing
@@ -40,7 +41,7 @@ class WriteRequest:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where it is now. ``tokens`` counts what was written."""
+    """Where it is now. ``tokens`` counts what was written, ``obtained`` is the store's word."""
 
     page_id: str
     version: int
@@ -48,6 +49,7 @@ class Written:
     duplicate: bool = False
     evicted: tuple[str, ...] = ()
     level: int | None = None
+    obtained: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ async def _version(
         commit = _commit(memory, seat, draft, [added], heads=heads)
         answer = await memory.store.apply(commit)
         if not isinstance(answer, Conflict):
-            now = await find_page(memory, seat, page.page_id)
+            now = revised(page, added, answer)
             return await _map(memory, seat, now, draft, answer, request)
     message = f"{request.page_id} is being written by others all the time. Read it and try again"
     raise WriteConflict(message)
@@ -206,12 +208,18 @@ async def _represent(
         content=-1,
         tokens=draft.tokens,
     )
-    await memory.apply(_commit(memory, seat, draft, [line]))
+    applied = await memory.apply(_commit(memory, seat, draft, [line]))
     async with seat.lock:
         known = seat.set.get(page.page_id)
         if known is not None and known.version == page.version:
             await renew(memory, seat, known, page)
-    return Written(page.page_id, page.version, draft.tokens, level=request.level)
+    return Written(
+        page.page_id,
+        page.version,
+        draft.tokens,
+        level=request.level,
+        obtained=applied.obtained,
+    )
 
 
 async def _check_size(
@@ -222,7 +230,7 @@ async def _check_size(
     Raises:
         InvalidArgument: it is not, with the level that says so.
     """
-    kept = await memory.store.representations(seat.workspace, page.page_id, page.version)
+    kept = await kept_levels(memory, seat.workspace, page)
     sizes = {int(Level.FULL): page.tokens} | {level: size for level, (_, _, size) in kept.items()}
     level = int(request.level or 0)
     for other, size in sizes.items():
@@ -254,7 +262,13 @@ async def _map(
     async with seat.lock:
         seat.saw(applied.sessions[seat.row.id])
         evicted = map_new(seat, [forms])
-    return Written(page.page_id, page.version, draft.tokens, evicted=evicted)
+    return Written(
+        page.page_id,
+        page.version,
+        draft.tokens,
+        evicted=evicted,
+        obtained=applied.obtained,
+    )
 
 
 async def _first(memory: Memory, seat: Residency, page_id: str) -> Written:

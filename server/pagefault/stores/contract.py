@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ..base.errors import PageForgotten
 from ..base.log import LogLine, Operation
 from ..base.page import Page, Version
 from ..index.document import Hit, Search
@@ -121,7 +122,11 @@ class Commit:
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What happened: the ids in the order wanted, which of them (by index) a key had already
-    got, the versions that were numbered, the contents' ids, the sessions as they are now."""
+    got, the versions that were numbered, the contents' ids, the sessions as they are now.
+
+    ``obtained``: in words, what more than the store's own promise a durable commit got, where
+    the operator asked for it: "fsynced here, on 1 of 2 replicas".
+    """
 
     ids: tuple[str, ...]
     contents: tuple[int, ...]
@@ -129,6 +134,7 @@ class Applied:
     versions: Mapping[str, int]
     position: int
     sessions: Mapping[str, Session]
+    obtained: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,15 @@ class Found:
     backlog: int = 0
 
 
+def forgotten(page_id: str) -> PageForgotten:
+    """The error of reading a page that was deleted for good."""
+    message = (
+        f"{page_id} was deleted for good with page_forget; its content is not kept. "
+        "page_history shows when and why."
+    )
+    return PageForgotten(message)
+
+
 class Store(Protocol):
     """See the module's docstring for the promises that bind every method."""
 
@@ -173,6 +188,10 @@ class Store(Protocol):
         Raises:
             WorkspaceNotFound: ``create`` is False and there is none.
         """
+        ...
+
+    async def principals(self) -> list[str]:
+        """Everybody who has a workspace here, in the order of their first."""
         ...
 
     async def workspaces(self, principal: str) -> list[Workspace]:
@@ -205,8 +224,11 @@ class Store(Protocol):
         """The session's mapped pages, and those evicted lately, least recently used first."""
         ...
 
-    async def page(self, workspace: Workspace, page_id: str, session: str) -> Page | None:
-        """The page at the session's head: its own, else its forks', else the page's home.
+    async def page(self, workspace: Workspace, name: str, session: str) -> Page | None:
+        """The page with that id, or that was written under that key in the session.
+
+        It is read at the session's head: its own, else its forks', else the page's home; with
+        the levels that are kept beside it.
 
         Raises:
             PageForgotten: the page was deleted for good.
@@ -306,18 +328,14 @@ class Store(Protocol):
         ...
 
     async def totals(self, workspace: Workspace) -> Mapping[str, int]:
-        """Counts for people: ``sessions``, ``pages`` alive, ``contents`` ever kept, log ``lines``.
+        """Counts: ``sessions``, ``pages`` alive, log ``lines``; ``contents``: the last number.
 
         ``unindexed``: log positions that the index does not know yet.
         """
         ...
 
-    def seen(self) -> int:
-        """A number that changes when anybody has committed anything."""
-        ...
-
     async def backup(self, target: Path) -> None:
-        """A consistent copy while others write."""
+        """A copy of everything as a SQLite file, while others write."""
         ...
 
     async def close(self) -> None:

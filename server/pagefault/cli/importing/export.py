@@ -66,7 +66,7 @@ async def import_export(ready: SetUp, file: JsonFile, as_json: bool) -> None:
     async with opened(ready) as memory:
         workspace = await _workspace(ready, memory, summary.header)
         _require_tokenizer(workspace, summary.header)
-        summary.same_ids = await begins_with(memory, workspace, export)
+        summary.same_ids = await begins_with(memory, workspace, export, summary.end.lines)
         bring = restore if summary.same_ids else graft
         async for piece in bring(memory, workspace, export):
             _take(summary, piece, as_json=as_json)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import apsw
 
+from ...base.log import LogLine, operation_of
 from ...index import fulltext
+from ...index.following import PIECE_ENTRIES, Entry, Piece, advance, fitting
 from .projection import Projection, content_key
 
-PIECE = 256  # pages indexed in one transaction, while others wait for the lock
-_BYTES = 2**19  # of their texts together, unless one alone is larger: about a tenth of a second
-
 _BEHIND = "SELECT key, owner, indexed, indexable, index_format FROM workspace"
+# A version's page was made by the line at the page's position; a page's own line is not read twice.
 _NEW = (
-    "SELECT v.size, p.id, v.version, v.content, p.page_type, v.modality, p.role, p.name, v.hint,"
-    " coalesce(p.created_at, p.recorded_at), v.importance, v.position, v.branch, p.tool_name"
-    " FROM log l JOIN page p ON p.ws=?1 AND p.id=l.page"
-    " JOIN version v ON v.ws=?1 AND v.page=l.page AND v.position=l.key-?2"
+    "SELECT l.key, l.at, l.actor, l.kind, s.id, l.segment, l.turn, l.page, l.data, l.ses,"
+    " p.recorded_at, h.id, o.data"
+    " FROM log l JOIN page p ON p.ws=?1 AND p.id=l.page JOIN session s ON s.key=l.ses"
+    " LEFT JOIN log o ON l.kind='version' AND o.key=?2+p.position"
+    " LEFT JOIN session h ON h.key=o.ses"
     " WHERE l.key>?3 AND l.key<?4 AND l.kind IN ('page','version') AND p.forgotten IS NULL"
     " ORDER BY l.key LIMIT ?5"
 )
@@ -49,61 +50,32 @@ def _piece(
     if made_by != fulltext.INDEX_FORMAT:
         fulltext.clear(db, owner, workspace)
         indexed = 0
-    rows = _rows(db, workspace, indexed)
-    piece = rows[: _fitting([size for size, *_ in rows])]
+    entries, all_of_them = fitting(_entries(db, workspace, indexed))
+    reached = max(indexable, indexed) if all_of_them else entries[-1].line.position
     projection = Projection(db, workspace, owner)
-    documents = _documents(projection, piece)
-    fulltext.add(db, owner, documents, projection.text)
-    done = len(piece) < PIECE and len(piece) == len(rows)
-    reached = max(indexable, indexed) if done else documents[-1].position
+    advance(db, owner, workspace, Piece(entries, (), reached), projection.text)
     db.execute(
         "UPDATE workspace SET indexed=?, index_format=? WHERE key=?",
         (reached, fulltext.INDEX_FORMAT, workspace),
     )
-    return not done
+    return not all_of_them
 
 
-def _rows(db: apsw.Connection, workspace: int, after: int) -> list[tuple[Any, ...]]:
+def _entries(db: apsw.Connection, workspace: int, after: int) -> Iterator[Entry]:
+    """What was written after a position, as far as it was not forgotten since."""
     base, end = content_key(workspace, 0), content_key(workspace + 1, 0)
-    return db.execute(_NEW, (workspace, base, base + after, end, PIECE)).fetchall()
+    for row in db.execute(_NEW, (workspace, base, base + after, end, PIECE_ENTRIES + 1)):
+        yield _entry(base, row)
 
 
-def _fitting(sizes: Sequence[int]) -> int:
-    """How many from the first on fit one transaction: at least one."""
-    return max(1, sum(total <= _BYTES for total in accumulate(sizes)))
+def _entry(base: int, row: tuple[Any, ...]) -> Entry:
+    key, at, actor, kind, session, segment, turn, page_id, data, branch, *made = row
+    recorded_at, home, page_data = made
+    operation = _operation(kind, session, page_id, data)
+    page = operation if page_data is None else _operation("page", home, page_id, page_data)
+    line = LogLine(key - base, at, actor, segment, turn, operation)
+    return Entry(line, page, recorded_at, branch)
 
 
-def _documents(projection: Projection, rows: Sequence[tuple[Any, ...]]) -> list[fulltext.Document]:
-    return [
-        fulltext.Document(
-            workspace=projection.workspace,
-            session=branch,
-            page_id=page,
-            version=version,
-            content=content,
-            page_type=page_type,
-            modality=modality,
-            role=role,
-            name=name or tool_name,
-            hint=projection.text(hint) if hint is not None else None,
-            created_at=created_at,
-            importance=importance,
-            position=position,
-        )
-        for (
-            _,
-            page,
-            version,
-            content,
-            page_type,
-            modality,
-            role,
-            name,
-            hint,
-            created_at,
-            importance,
-            position,
-            branch,
-            tool_name,
-        ) in rows
-    ]
+def _operation(kind: str, session: str, page_id: str, data: str) -> Any:  # noqa: ANN401 - by kind
+    return operation_of(kind, session, page_id, json.loads(data))

@@ -378,9 +378,15 @@ class Projection:
         found = self.db.execute(
             "SELECT content FROM version WHERE ws=?1 AND page=?2 UNION "
             "SELECT hint FROM version WHERE ws=?1 AND page=?2 UNION "
-            "SELECT content FROM representation WHERE ws=?1 AND page=?2 UNION "
-            "SELECT payload FROM page WHERE ws=?1 AND id=?2",
-            (self.workspace, page_id),
+            "SELECT payload FROM page WHERE ws=?1 AND id=?2 UNION "
+            "SELECT data->>'content' FROM log"  # of every level there ever was
+            " WHERE page=?2 AND kind='represent' AND key>?3 AND key<?4",
+            (
+                self.workspace,
+                page_id,
+                content_key(self.workspace, 0),
+                content_key(self.workspace + 1, 0),
+            ),
         )
         return {content for (content,) in found if content is not None}
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import apsw
 
-from ...base.errors import PageForgotten, StoreDamaged, StoreUnavailable
+from ...base.errors import StoreDamaged, StoreUnavailable
 from ...base.log import LogLine, operation_of
 from ...base.page import Page, Version
 from ...index import fulltext
 from ..codec import Kept, restore
-from ..contract import Resident, Session, Workspace
+from ..contract import Resident, Session, Workspace, forgotten
 from .apply import session_of
 from .failures import explain
 from .projection import COLUMNS, SessionRow, content_key
@@ -94,6 +95,10 @@ class Reader:
         except apsw.Error as error:
             raise explain(error, self.path) from error
 
+    def principals(self) -> list[str]:
+        """Everybody who has a workspace, in the order of their first."""
+        return [name for (name,) in self.rows("SELECT name FROM principal ORDER BY key")]
+
     def workspaces(self, principal: str) -> list[Workspace]:
         """All workspaces of a principal, oldest first."""
         found = self.rows(
@@ -129,20 +134,20 @@ class Reader:
         found = self.rows(_RESIDENT % _MAPPED, asked) + self.rows(_RESIDENT % _LATELY, asked)
         return sorted(map(_resident, found), key=lambda page: (page.touched, page.page_id))
 
-    def page(self, workspace: int, page_id: str, session: str) -> Page | None:
-        """The page at the session's head.
+    def page(self, workspace: int, name: str, session: str) -> Page | None:
+        """The page at the session's head, by its id or its key, with its levels.
 
         Raises:
             PageForgotten: only its tombstone is left.
         """
-        found = self.rows(f"{_PAGE} AND p.id=?3", (workspace, session, page_id))
-        if found and found[0][-1] is not None:
-            message = (
-                f"{page_id} was deleted for good with page_forget; its content is not kept. "
-                "page_history shows when and why."
-            )
-            raise PageForgotten(message)
-        return _page(found[0]) if found else None
+        found = self.rows(f"{_PAGE} AND p.id=?3", (workspace, session, name))
+        if not found:
+            page_id = self.page_of_key(workspace, session, name)
+            return None if page_id is None else self.page(workspace, page_id, session)
+        page = _page(found[0])
+        if found[0][-1] is not None:
+            raise forgotten(page.page_id)
+        return replace(page, levels=self.representations(workspace, page.page_id, page.version))
 
     def pages(self, workspace: int, page_ids: Sequence[str], session: str) -> dict[str, Page]:
         """Those of the pages that exist and were not forgotten."""

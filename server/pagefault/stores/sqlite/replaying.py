@@ -28,14 +28,12 @@ def replay(
     position, last = only_row(
         db, "SELECT position, content FROM workspace WHERE key=?", workspace.key
     )
+    _check_order(lines, position)
     for number, plain in contents:
         _keep(db, workspace.key, number, plain)
         last = max(last, number)
     projection = Projection(db, workspace.key, workspace.owner)
     for line in lines:
-        if line.position != position + 1:
-            message = f"line {line.position} does not follow line {position}: the export is cut"
-            raise InvalidArgument(message)
         position = line.position
         projection.fold(line)
         last = max(last, *_contents_of(line))
@@ -45,6 +43,14 @@ def replay(
         "UPDATE workspace SET position=?, content=?, indexable=max(indexable,?) WHERE key=?",
         (position, last, projection.indexable, workspace.key),
     )
+
+
+def _check_order(lines: Sequence[LogLine], position: int) -> None:
+    for line in lines:
+        if line.position != position + 1:
+            message = f"line {line.position} does not follow line {position}: the export is cut"
+            raise InvalidArgument(message)
+        position = line.position
 
 
 def _keep(db: apsw.Connection, workspace: int, number: int, plain: bytes) -> None:

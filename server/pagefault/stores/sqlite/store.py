@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -35,6 +34,7 @@ from ..contract import (
     Workspace,
     WorkspaceRequest,
 )
+from ..naming import free_id, slug
 from .apply import apply, only_row
 from .failures import explain
 from .files import DataFile, FrozenFile, open_file
@@ -84,6 +84,10 @@ class SqliteStore:
             raise WorkspaceNotFound(message)
         return await self._write(lambda db: _make(db, wanted), Haste.SYNCED)
 
+    async def principals(self) -> list[str]:
+        """Everybody who has a workspace here, in the order of their first."""
+        return self._reader.principals()
+
     async def workspaces(self, principal: str) -> list[Workspace]:
         """All of a principal's workspaces, oldest first."""
         return self._reader.workspaces(principal)
@@ -120,9 +124,9 @@ class SqliteStore:
         """Mapped pages, and those evicted lately, least recently used first."""
         return self._reader.residents(workspace.key, session)
 
-    async def page(self, workspace: Workspace, page_id: str, session: str) -> Page | None:
-        """The page at the session's head."""
-        return self._reader.page(workspace.key, page_id, session)
+    async def page(self, workspace: Workspace, name: str, session: str) -> Page | None:
+        """The page at the session's head, by its id or its key."""
+        return self._reader.page(workspace.key, name, session)
 
     async def pages(
         self, workspace: Workspace, page_ids: Sequence[str], session: str
@@ -203,11 +207,6 @@ class SqliteStore:
     async def totals(self, workspace: Workspace) -> Mapping[str, int]:
         """Counts of what the workspace holds."""
         return self._reader.totals(workspace.key)
-
-    def seen(self) -> int:
-        """A number that changes when anybody has committed anything."""
-        others = int(self._reader.rows("PRAGMA data_version")[0][0])
-        return others + self._reader.db.total_changes()  # ours, where the writer is the reader
 
     async def backup(self, target: Path) -> None:
         """A consistent copy, made by SQLite page by page while others write."""
@@ -316,23 +315,11 @@ def _make(db: apsw.Connection, wanted: WorkspaceRequest) -> Workspace:
     db.execute("INSERT OR IGNORE INTO principal(name) VALUES(?)", (wanted.principal,))
     (owner,) = only_row(db, "SELECT key FROM principal WHERE name=?", wanted.principal)
     name = wanted.id or wanted.name
-    chosen = _free_id(db, owner, _slug(name))
+    taken = {taken for (taken,) in db.execute("SELECT id FROM workspace WHERE owner=?", (owner,))}
+    chosen = free_id(slug(name), taken)
     db.execute(
         "INSERT INTO workspace(owner,id,name,fingerprint,tokenizer,created_at) VALUES(?,?,?,?,?,?)",
         (owner, chosen, name, wanted.fingerprint, wanted.tokenizer, wanted.at),
     )
     made = Workspace(*only_row(db, f"{WORKSPACE} WHERE w.key=?", db.last_insert_rowid()))
-    return made if chosen == _slug(name) else replace(made, renamed_from=name)
-
-
-def _free_id(db: apsw.Connection, owner: int, slug: str) -> str:
-    taken = {name for (name,) in db.execute("SELECT id FROM workspace WHERE owner=?", (owner,))}
-    number = 2
-    chosen = slug
-    while chosen in taken:
-        chosen, number = f"{slug}-{number}", number + 1
-    return chosen
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:64] or "default"
+    return made if chosen == slug(name) else replace(made, renamed_from=name)

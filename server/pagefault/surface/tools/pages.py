@@ -162,6 +162,7 @@ async def page_pin(
         mapped=done.mapped,
         evicted=some(call, "evicted", done.evicted) or None,
         tokens_left=call.seat.set.left,
+        durability=done.obtained,
     )
 
 
@@ -191,7 +192,7 @@ async def page_forget(call: Call, page_id: str, reason: str) -> dict[str, Any]:
     """
     gone = await forget(call.memory, call.seat, page_id, reason)
     call.notes.append("final; backups made earlier still hold it")
-    return call.answer(forgotten=list(gone.page_ids))
+    return call.answer(forgotten=list(gone.page_ids), durability=gone.obtained)
 
 
 async def page_history(
@@ -299,6 +300,7 @@ def _written(call: Call, written: Written) -> dict[str, Any]:
         "level": written.level,
         "duplicate": written.duplicate or None,
         "evicted": some(call, "evicted", written.evicted) or None,
+        "durability": written.obtained,
     }
 
 

@@ -109,6 +109,7 @@ async def session_record(
         ],
         tokens=done.tokens,
         evicted_count=len(done.evicted) or None,  # all their ids would be dear
+        durability=done.obtained,
     )
 
 

@@ -1,0 +1,70 @@
+-- The data model: every key of a workspace, all under one hash tag, so that a workspace is one
+-- slot of a cluster and one atomic step. KEYS[1] is the workspace's prefix, "pf:{tag}". The log is
+-- the truth; all other keys but the contents and the counters are what folding its lines gives.
+--
+-- Beside the workspaces there are, for each principal, PREFIX:{p:DIGEST}:workspaces (a hash, id to
+-- JSON), and PREFIX:principals (a sorted set): see stores/redis/registry.py.
+
+local W = KEYS[1]
+
+local key = {
+  head = W .. ':head',          -- hash: position, content, indexable (the last of each), pages alive
+  counters = W .. ':counters',  -- hash: prefix of ids -> the last number given out
+  log = W .. ':log',            -- stream: line n has the id n-0
+  indexable = W .. ':indexable',-- list: positions of the lines that an index follows
+  active = W .. ':active',      -- sorted set: "number handle" of each session, by last activity
+  handles = W .. ':handles',    -- sorted set, all scores 0: the handles in their order
+}
+
+-- hash: the session's row; `number` is the position of the line that opened it
+function key.session(handle) return W .. ':s:' .. handle end
+-- list: positions of all its lines; of its events; of the pages made in it, by type
+function key.lines(handle) return W .. ':sl:' .. handle end
+function key.events(handle) return W .. ':se:' .. handle end
+function key.home(handle, page_type) return W .. ':sp:' .. page_type .. ':' .. handle end
+-- hash: idempotency key -> "event page", either of them "-" where there is none
+function key.written(handle) return W .. ':sk:' .. handle end
+-- hash: page -> "version level tokens touched turn mapped_turn protected_until page_type importance
+-- content role", level "-" when it was evicted; sorted set: those, by turn; hash: pinned page -> until
+function key.resident(handle) return W .. ':sr:' .. handle end
+function key.evicted(handle) return W .. ':sx:' .. handle end
+function key.pinned(handle) return W .. ':si:' .. handle end
+
+-- hash: `h` home session, `t` type, `o` role, `y` payload, `n` number of versions, `f` position of
+-- its tombstone, `vN` "position content hint importance" of version N, `@` the latest version of
+-- the home branch, `@HANDLE` that of another, `rN.L` "content tokens origin" of level L of version
+-- N, `x` contents of levels that were replaced, `#HANDLE` for another session in which it is, or
+-- was, mapped or pinned
+function key.page(id) return W .. ':p:' .. id end
+-- list: positions of its lines; set: pages that name it in derived_from
+function key.trail(id) return W .. ':pl:' .. id end
+function key.derived(id) return W .. ':pd:' .. id end
+
+-- string: codec (1 byte), number of chunks (3 digits), checksum (16 bytes), bytes of the first
+-- chunk; string: bytes of a further chunk
+function key.content(id) return W .. ':c:' .. id end
+function key.chunk(id, n) return W .. ':c:' .. id .. ':' .. n end
+-- string that expires: chunks of a commit that is not there yet; what came of a commit
+function key.staged(token) return W .. ':u:' .. token end
+function key.done(token) return W .. ':t:' .. token end
+
+-- Whole numbers as text; Lua's own way turns large ones into 1e+15.
+local function int(n) return string.format('%.0f', n) end
+
+-- The words of a text that are separated by blanks.
+local function words_of(text)
+  local words = {}
+  for word in string.gmatch(text, '%S+') do words[#words + 1] = word end
+  return words
+end
+
+-- The line of the log at a position, as the stream has it.
+local function line_at(position)
+  return redis.call('XRANGE', key.log, position .. '-0', position .. '-0')[1]
+end
+
+-- The version of a page that a session reads: its own latest, else the home branch's.
+local function head_of(page, handle)
+  local heads = redis.call('HMGET', key.page(page), '@' .. handle, '@')
+  return heads[1] or heads[2]
+end

@@ -1,0 +1,344 @@
+"""The contract, kept by Redis."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import anyio.to_thread
+
+from ...base.clock import Ids, RandomIds
+from ...base.errors import StoreUnavailable
+from ...base.log import LogLine
+from ...base.page import Page, Version
+from ...index.document import Search
+from ...index.follower import Follower
+from ..contract import (
+    Applied,
+    Commit,
+    Conflict,
+    Found,
+    Resident,
+    Session,
+    Workspace,
+    WorkspaceRequest,
+    forgotten,
+)
+from ..lock import FileLock
+from ..moving import move
+from ..sqlite import SqliteStore
+from . import reading
+from .address import Address, read_address
+from .drafting import draft, draft_replay, hash_of, session_of
+from .following import Following
+from .link import Argument, Link, Script
+from .registry import Registry
+from .writer import Confirmation, Writer
+
+_AHEAD = 8 * 2**20  # bytes of contents that were read along with their pages
+_TOGETHER = 500  # pages asked for in one request
+_CONTENTS = 4 * 2**20  # bytes of contents in one answer
+_STANDING = ("claim", "summary", "procedure", "index")
+_PASSING = ("transcript", "artifact")
+
+
+class RedisStore:
+    """See `contract.Store`. It connects when it is first asked, and again after every failure."""
+
+    def __init__(
+        self,
+        address: Address,
+        follower: Follower,
+        ids: Ids,
+        *,
+        timeout: float,
+        confirmation: Confirmation,
+    ) -> None:
+        self.name = address.name
+        self._link = Link(address, timeout)
+        self._script = Script("read", "no-writes")
+        self._registry = Registry(self._link, address.prefix, ids)
+        self._writer = Writer(self._link, ids, confirmation)
+        self._following = Following(self._link, self._script, follower)
+        self._places: dict[int, str] = {}
+        self._ahead: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._ahead_size = 0
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        folder: Path | None,
+        *,
+        timeout: float = 2.5,
+        confirmation: Confirmation | None = None,
+        ids: Ids | None = None,
+    ) -> Self:
+        """A store at ``url``, whose index is kept in ``folder``; None keeps it in memory.
+
+        Raises:
+            InvalidArgument: the URL cannot be read.
+            StoreError: the folder's file cannot be used.
+        """
+        address = read_address(url)
+        return cls(
+            address,
+            _follower(folder, address),
+            ids or RandomIds(),
+            timeout=timeout,
+            confirmation=confirmation or Confirmation(),
+        )
+
+    async def open_workspace(self, wanted: WorkspaceRequest) -> Workspace:
+        """The workspace asked for, made when it is new."""
+        workspace, place = await self._registry.open(wanted)
+        self._note(workspace, place)
+        return workspace
+
+    async def principals(self) -> list[str]:
+        """Everybody who has a workspace here, in the order of their first."""
+        return await self._registry.principals()
+
+    async def workspaces(self, principal: str) -> list[Workspace]:
+        """All of a principal's workspaces, oldest first."""
+        return [workspace for workspace, _ in await self._all(principal)]
+
+    async def apply(self, commit: Commit) -> Applied | Conflict:
+        """Let the commit happen whole, or not at all."""
+        scrubs = any(operation.kind == "forget" for operation in commit.operations)
+        if scrubs:
+            self._ahead.clear()
+            self._ahead_size = 0
+        made = draft(commit, self._writer.token())
+        place = self._place(commit.workspace)
+        return await self._writer.send(place, made, durable=commit.durable, scrubs=scrubs)
+
+    async def replay(
+        self,
+        workspace: Workspace,
+        contents: Sequence[tuple[int, bytes]],
+        lines: Sequence[LogLine],
+    ) -> None:
+        """Append exported contents and lines with their own numbers."""
+        made = draft_replay(contents, lines, self._writer.token())
+        await self._writer.send(self._place(workspace), made, durable=True)
+
+    async def session(self, workspace: Workspace, session: str) -> Session | None:
+        """A session's row as last committed."""
+        row = hash_of(await self._ask(workspace, "session", session))
+        return session_of(session, row) if row else None
+
+    async def workspace_of(self, principal: str, session: str) -> Workspace | None:
+        """The principal's workspace that has a session with this handle."""
+        for workspace, _ in await self._all(principal):
+            if await self.session(workspace, session) is not None:
+                return workspace
+        return None
+
+    async def sessions(self, workspace: Workspace, limit: int) -> list[Session]:
+        """The latest sessions, last active first."""
+        rows = await self._ask(workspace, "sessions", limit)
+        return [session_of(handle.decode(), hash_of(row)) for handle, row in rows]
+
+    async def residents(self, workspace: Workspace, session: str) -> list[Resident]:
+        """Mapped pages, and those evicted lately, least recently used first."""
+        return reading.residents_of(await self._ask(workspace, "residents", session))
+
+    async def page(self, workspace: Workspace, name: str, session: str) -> Page | None:
+        """The page at the session's head, with what a reader asks for next."""
+        found = await self._ask(workspace, "page", session, name)
+        if not found:
+            return None
+        page = reading.page_of(found)
+        if reading.is_forgotten(found):
+            raise forgotten(page.page_id)
+        levels, first = found[5:]
+        if first:
+            plain = await self._following.whole(self._place(workspace), page.content, first)
+            self._keep_ahead(workspace, {page.content: plain})
+        return replace(page, levels=reading.levels_of(levels))
+
+    async def pages(
+        self, workspace: Workspace, page_ids: Sequence[str], session: str
+    ) -> dict[str, Page]:
+        """Those of the pages that exist and were not forgotten."""
+        found: dict[str, Page] = {}
+        for start in range(0, len(page_ids), _TOGETHER):
+            piece = page_ids[start : start + _TOGETHER]
+            answers = await self._ask(workspace, "pages", session, *piece)
+            alive = (answer for answer in answers if answer and not reading.is_forgotten(answer))
+            found |= {page.page_id: page for page in map(reading.page_of, alive)}
+        return found
+
+    async def recent_pages(
+        self, workspace: Workspace, session: str, limit: int, *, unmapped: bool = False
+    ) -> list[Page]:
+        """Claims, summaries and the like, then the latest of the rest."""
+        answers = await self._ask(
+            workspace, "recent", session, limit, int(unmapped), *_STANDING, *_PASSING
+        )
+        pages = sorted(map(reading.page_of, answers), key=lambda page: -page.position)
+        standing = [page for page in pages if page.page_type in _STANDING]
+        passing = [page for page in pages if page.page_type in _PASSING]
+        return [*standing[:limit], *passing[:limit]]
+
+    async def latest_page(self, workspace: Workspace, session: str, page_type: str) -> Page | None:
+        """The session's newest page of a type."""
+        answers = await self._ask(workspace, "recent", session, 1, 0, page_type)
+        return reading.page_of(answers[0]) if answers else None
+
+    async def page_of_key(self, workspace: Workspace, session: str, key: str) -> str | None:
+        """The page written under a key."""
+        found = await self._ask(workspace, "page_of_key", session, key)
+        return None if found == b"-" else found.decode()
+
+    async def content(self, workspace: Workspace, content: int) -> bytes:
+        """The bytes of a content id."""
+        ahead = self._ahead.pop((workspace.key, content), None)
+        if ahead is not None:
+            self._ahead_size -= len(ahead)
+            return ahead
+        first = await self._ask(workspace, "content", content)
+        return await self._following.whole(self._place(workspace), content, first)
+
+    async def contents(
+        self, workspace: Workspace, after: int, limit: int
+    ) -> list[tuple[int, bytes]]:
+        """Contents with ids above ``after``, ascending."""
+        place = self._place(workspace)
+        found = await self._ask(workspace, "contents", after, limit, _CONTENTS)
+        return [
+            (int(number), await self._following.whole(place, int(number), first))
+            for number, first in found
+        ]
+
+    async def versions(self, workspace: Workspace, page_id: str) -> list[Version]:
+        """All versions of a page, oldest first."""
+        lines = await self._ask(workspace, "versions", page_id)
+        return [reading.version_of(reading.line_of(line)) for line in lines]
+
+    async def representations(
+        self, workspace: Workspace, page_id: str, version: int
+    ) -> dict[int, tuple[str, int, int]]:
+        """Level to origin, content id and tokens of what is kept beside level 0."""
+        return reading.levels_of(await self._ask(workspace, "levels", page_id, version))
+
+    async def events(
+        self, workspace: Workspace, session: str, after: int, limit: int
+    ) -> list[LogLine]:
+        """The session's recorded events, in order."""
+        return self._lines(await self._ask(workspace, "events", session, after, limit))
+
+    async def log(
+        self,
+        workspace: Workspace,
+        after: int,
+        limit: int,
+        page_id: str | None = None,
+        session: str | None = None,
+    ) -> list[LogLine]:
+        """Log lines above ``after``, in order."""
+        if page_id is not None:
+            found = await self._ask(workspace, "page_log", page_id, after, limit)
+        elif session is not None:
+            found = await self._ask(workspace, "session_log", session, after, limit)
+        else:
+            found = await self._ask(workspace, "log", after, limit)
+        return self._lines(found)
+
+    async def derived_pages(self, workspace: Workspace, page_id: str) -> list[str]:
+        """Pages derived from this one, at any depth."""
+        return sorted(page.decode() for page in await self._ask(workspace, "derived", page_id))
+
+    async def ids_like(self, workspace: Workspace, what: str, prefix: str, limit: int) -> list[str]:
+        """Ids that begin with ``prefix``, newest first."""
+        if what == "session":
+            handles = await self._ask(workspace, "handles_like", prefix, limit)
+            return [handle.decode() for handle in handles]
+        counters = hash_of(await self._ask(workspace, "counters"))
+        counted = reading.ids_like(prefix, {name: int(last) for name, last in counters.items()})
+        found: list[tuple[int, str]] = []
+        while len(found) < limit and (ids := list(islice(counted, _TOGETHER))):
+            alive = await self._ask(workspace, "alive", *ids)
+            found += [(-int(position), page.decode()) for page, position in alive]
+        return [page for _, page in sorted(found)][:limit]
+
+    async def search(self, workspace: Workspace, session: str, search: Search) -> Found:
+        """Ranked hits over everything acknowledged before the call, as ``session`` sees it."""
+        place = self._place(workspace)
+        found, texts = await self._following.search(workspace, place, session, search)
+        self._keep_ahead(workspace, texts)
+        return found
+
+    async def totals(self, workspace: Workspace) -> Mapping[str, int]:
+        """Counts of what the workspace holds."""
+        position, contents, indexable, pages, sessions = map(
+            int, await self._ask(workspace, "totals")
+        )
+        return {
+            "sessions": sessions,
+            "pages": pages,
+            "contents": contents,
+            "lines": position,
+            "unindexed": self._following.behind(workspace, indexable),
+        }
+
+    async def backup(self, target: Path) -> None:
+        """Everything, moved into a SQLite file."""
+        copy = await anyio.to_thread.run_sync(partial(SqliteStore.open, target, synced=False))
+        try:
+            await move(self, copy)
+        finally:
+            await copy.close()
+
+    async def close(self) -> None:
+        """Wait for what is under way, and let go of the connections and the local file."""
+        await self._writer.close()
+        await self._following.close()
+        await self._link.close()
+
+    async def _all(self, principal: str) -> list[tuple[Workspace, str]]:
+        known = await self._registry.all(principal)
+        for workspace, place in known:
+            self._note(workspace, place)
+        return known
+
+    async def _ask(self, workspace: Workspace, question: str, *arguments: Argument) -> Any:  # noqa: ANN401
+        return await self._link.script(self._script, self._place(workspace), question, *arguments)
+
+    def _note(self, workspace: Workspace, place: str) -> None:
+        self._places[workspace.key] = place
+
+    def _place(self, workspace: Workspace) -> str:
+        """What the workspace's keys begin with."""
+        place = self._places.get(workspace.key)
+        if place is None:
+            message = f"workspace {workspace.id} was not opened in this store. Try again."
+            raise StoreUnavailable(message)
+        self._following.follow(workspace, place)
+        return place
+
+    def _lines(self, entries: Sequence[Any]) -> list[LogLine]:
+        return [reading.line_of(entry) for entry in entries]
+
+    def _keep_ahead(self, workspace: Workspace, contents: Mapping[int, bytes]) -> None:
+        """Contents never change under their id: whoever asks next need not ask the server."""
+        for number, plain in contents.items():
+            if (workspace.key, number) not in self._ahead:
+                self._ahead[workspace.key, number] = plain
+                self._ahead_size += len(plain)
+        while self._ahead_size > _AHEAD:
+            self._ahead_size -= len(self._ahead.popitem(last=False)[1])
+
+
+def _follower(folder: Path | None, address: Address) -> Follower:
+    if folder is None:
+        return Follower.open(None, None)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"index-{address.digest}.db"
+    return Follower.open(path, FileLock(path.with_name(path.name + ".lock")))
