@@ -1,6 +1,6 @@
--- Commits, each whole or not at all. ARGV[1]: a JSON list of commits as stores/redis/drafting.py
--- writes them; the other arguments: their contents, in order. A script does not roll back, so a
--- commit is checked from end to end before its first write.
+-- Commits, each whole or not at all. ARGV: of each commit its JSON, as stores/redis/drafting.py
+-- writes it, and then its contents. A script does not roll back, so a commit is checked from end to
+-- end before its first write.
 
 local EVICTED = 256   -- evicted pages that a session remembers
 local KEEP = 120      -- seconds in which a commit may be sent again
@@ -329,9 +329,9 @@ local function new_id(draft, slot)
 end
 
 local function keep_content(id, commit, content)
-  local first = string.sub(ARGV[content.arg], 1, 1) .. string.format('%03d', content.chunks)
-    .. string.sub(ARGV[content.arg], 2)
-  redis.call('SET', key.content(id), first)
+  local first = ARGV[commit.at_argument + content.slot + 1]
+  redis.call('SET', key.content(id),
+    string.sub(first, 1, 1) .. string.format('%03d', content.chunks) .. string.sub(first, 2))
   for chunk = 1, content.chunks - 1 do
     local staged = key.staged(commit.token .. ':' .. content.slot .. ':' .. chunk)
     redis.call('RENAME', staged, key.chunk(id, chunk))
@@ -504,7 +504,10 @@ end
 
 local function apply(commit)
   local done = redis.call('GET', key.done(commit.token))
-  if done then return answer(cmsgpack.unpack(done)) end
+  if done then
+    redis.call('EXPIRE', key.done(commit.token), KEEP)  -- a write, for WAIT to have one to wait for
+    return answer(cmsgpack.unpack(done))
+  end
   local position = tonumber(redis.call('HGET', key.head, 'position') or 0)
   local against = objection(commit, position)
   if against then return against end
@@ -513,6 +516,11 @@ local function apply(commit)
   return answer(outcome)
 end
 
-local answers = {}
-for i, commit in ipairs(cjson.decode(ARGV[1])) do answers[i] = apply(commit) end
+local answers, argument = {}, 1
+while argument <= #ARGV do
+  local commit = cjson.decode(ARGV[argument])
+  commit.at_argument = argument
+  answers[#answers + 1] = apply(commit)
+  argument = argument + 1 + #commit.contents
+end
 return answers

@@ -2,6 +2,7 @@
 -- stores/redis/reading.py asks them and says what the answers are.
 
 local BATCH = 256          -- of a list, while a walk looks for those that it wants
+local LOOKED_FOR = 2048    -- contents that may be gone, in one answer
 local READ_AHEAD = 65536   -- bytes of a page's content that are sent along with it
 
 local ask = {}
@@ -188,11 +189,13 @@ function ask.chunk(id, number)
   return redis.call('GET', key.chunk(id, number)) or ''
 end
 
--- Contents above an id, ascending, until there are so many or they are so large.
+-- Contents above an id, ascending, until there are so many, they are so large, or so many are gone;
+-- with the id that this has led to, and the last there is.
 function ask.contents(after, limit, bytes)
   local last = tonumber(redis.call('HGET', key.head, 'content') or 0)
   local found, size, id = {}, 0, tonumber(after)
-  while id < last and #found < tonumber(limit) and size < tonumber(bytes) do
+  local furthest = math.min(last, id + LOOKED_FOR)
+  while id < furthest and #found < tonumber(limit) and size < tonumber(bytes) do
     id = id + 1
     local kept = redis.call('GET', key.content(int(id)))
     if kept then
@@ -200,7 +203,7 @@ function ask.contents(after, limit, bytes)
       size = size + #kept
     end
   end
-  return found
+  return {int(id), int(last), found}
 end
 
 function ask.log(after, limit)

@@ -2,8 +2,10 @@
 
 ``redis://user:password@host:port/0``, ``rediss://…`` (TLS), ``unix:///path/to/socket``,
 ``redis+cluster://host:port,host:port`` and ``rediss+cluster://…``. The parameter ``prefix`` is
-ours: all keys begin with it, so that several memories may share a server. Other parameters, such
-as ``ssl_ca_certs`` or ``db``, are those of the redis package.
+ours: all keys begin with it, so that several memories may share a server. The others that there
+are have the names of the redis package: ``db``, ``username``, ``password``, ``ssl_ca_certs``, ….
+
+A password is in no message: what may hold one is not quoted.
 """
 
 from __future__ import annotations
@@ -12,37 +14,32 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ...base.errors import InvalidArgument
 
 _PORT = 6379
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
-# Of a cluster's nodes: what may be set by a URL, and how its text is read.
-_OPTIONS: Mapping[str, Callable[[str], object]] = {
-    "ssl_ca_certs": str,
-    "ssl_ca_path": str,
-    "ssl_certfile": str,
-    "ssl_keyfile": str,
-    "ssl_cert_reqs": str,
-    "ssl_check_hostname": lambda text: _BOOLEANS[text.lower()],
-}
+_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:\[\]\s]+)(:(?P<port>\d{1,5}))?")
+_BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+_SPECIAL = "Write special characters of a password as %40 for @, %3A for :, %2F for /, %23 for #"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server is. ``nodes``: of a cluster, host and port of some of its nodes.
+    """Where the server is. ``nodes``: host and port; of a cluster, of some of its nodes.
 
-    ``url`` is what the redis package reads; it may hold a password, ``name`` does not.
+    ``options`` are what the redis package wants to know beside: credentials, database, TLS, the
+    path of a unix socket. They may hold a password; ``name`` does not.
     """
 
-    url: str
     name: str
     prefix: str
     nodes: tuple[tuple[str, int], ...] = ()
-    options: dict[str, Any] = field(default_factory=dict, repr=False)
+    cluster: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def digest(self) -> str:
@@ -56,49 +53,134 @@ def read_address(url: str) -> Address:
     Raises:
         InvalidArgument: the URL cannot be read; the message does not hold its password.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
+    cluster = parts.scheme.endswith("+cluster")
+    hosts = parts.netloc.rpartition("@")[2]
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     prefix = query.pop("prefix", "pf")
     if not _PREFIX.fullmatch(prefix):
         message = f"--store: prefix {prefix[:80]!r}: use 1 to 64 letters, digits or . _ : -"
         raise InvalidArgument(message)
-    hosts = parts.netloc.rpartition("@")[2]
+    options = {
+        **_credentials(parts),
+        **_place(parts, cluster=cluster),
+        **{name: _option(name, text) for name, text in query.items()},
+    }
+    if cluster and options.get("db"):
+        message = f"--store: db {options['db']}: a cluster has only 0. Leave it out"
+        raise InvalidArgument(message)
     name = f"{parts.scheme}://{hosts}{parts.path}"
-    if parts.scheme.endswith("+cluster"):
-        return _cluster(url, name, prefix, query)
-    plain = parts._replace(query=urlencode(query)).geturl()
-    return Address(plain, name, prefix)
+    return Address(name, prefix, _nodes(parts.scheme, hosts), cluster, options)
 
 
-def _cluster(url: str, name: str, prefix: str, query: dict[str, str]) -> Address:
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
-    user, _, password = credentials.partition(":")
-    options: dict[str, Any] = {"ssl": parts.scheme.startswith("rediss")}
-    if user:
-        options["username"] = unquote(user)
-    if password:
-        options["password"] = unquote(password)
-    for option, text in query.items():
-        options[option] = _option(option, text)
+def _split(url: str) -> SplitResult:
+    """The parts of a URL, none of which is a piece of a password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets; the error would quote them
+        message = f"--store: the host of the URL cannot be read. {_SPECIAL}, %5B for ["
+        raise InvalidArgument(message) from None
+    if "@" in parts.path + parts.query + parts.fragment:
+        message = f"--store: the URL has an @ behind its host. {_SPECIAL}"
+        raise InvalidArgument(message)
+    return parts
+
+
+def _credentials(parts: SplitResult) -> dict[str, str]:
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    given = {"username": unquote(user), "password": unquote(password)}
+    return {name: text for name, text in given.items() if text}
+
+
+def _place(parts: SplitResult, *, cluster: bool) -> dict[str, Any]:
+    """What the scheme and the path say: a socket, TLS, the database."""
+    if parts.scheme == "unix":
+        if len(parts.path) < 2:
+            message = "--store: unix:// names no socket. Write unix:///path/to/redis.sock"
+            raise InvalidArgument(message)
+        return {"unix_socket_path": unquote(parts.path)}
+    options: dict[str, Any] = {"ssl": True} if parts.scheme.startswith("rediss") else {}
+    database = parts.path.strip("/")
+    if database:
+        options["db"] = _number("db", database)
+    return options
+
+
+def _nodes(scheme: str, hosts: str) -> tuple[tuple[str, int], ...]:
+    if scheme == "unix":
+        return ()
+    if not scheme.endswith("+cluster"):
+        return (_node(hosts or "localhost"),)
     nodes = tuple(_node(host) for host in hosts.split(",") if host)
     if not nodes:
-        message = f"--store {name!r} names no node. Write redis+cluster://host:port,host:port"
+        message = f"--store {scheme}:// names no node. Write {scheme}://host:port,host:port"
         raise InvalidArgument(message)
-    return Address("", name, prefix, nodes, options)
+    return nodes
 
 
 def _node(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":") if re.search(r":\d+$", text) else (text, "", str(_PORT))
-    return host.strip("[]"), int(port)
-
-
-def _option(option: str, text: str) -> object:
-    try:
-        return _OPTIONS[option](text)
-    except KeyError:
+    found = _HOST.fullmatch(text)
+    port = int(found["port"] or _PORT) if found else 0
+    if found is None or not 0 < port < 65_536:
+        # not quoted: what lies between : and a wrong / or ? may be the half of a password
         message = (
-            f"--store: {option}={text[:40]!r} is no option of a cluster. "
-            f"Known: prefix, {', '.join(_OPTIONS)}"
+            "--store: host and port cannot be read. Write host, host:6379 or [::1]:6379, "
+            f"with a port from 1 to 65535. {_SPECIAL}"
         )
-        raise InvalidArgument(message) from None
+        raise InvalidArgument(message)
+    return unquote(found["host"].strip("[]")), port
+
+
+def _option(name: str, text: str) -> object:
+    read = _OPTIONS.get(name)
+    if read is None:
+        message = f"--store: {name[:40]!r} is no option. Known: prefix, {', '.join(_OPTIONS)}"
+        raise InvalidArgument(message)
+    return read(name, text)
+
+
+def _text(_: str, text: str) -> str:
+    return text
+
+
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch(r"\d{1,6}", text):
+        message = f"--store: {name} {text[:40]!r} is no number. Write 0, or leave it out"
+        raise InvalidArgument(message)
+    return int(text)
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        message = f"--store: {name}={text[:40]!r}: write true or false"
+        raise InvalidArgument(message)
+    return _BOOLEANS[text.lower()]
+
+
+def _path(name: str, text: str) -> str:
+    if not Path(text).exists():
+        message = f"--store: {name}: there is no {text[:200]!r}. Name a file that is there"
+        raise InvalidArgument(message)
+    return text
+
+
+def _required(name: str, text: str) -> str:
+    if text not in ("none", "optional", "required"):
+        message = f"--store: {name}={text[:40]!r}: write none, optional or required"
+        raise InvalidArgument(message)
+    return text
+
+
+# What may be set by a URL, and how its text is read.
+_OPTIONS: Mapping[str, Callable[[str, str], object]] = {
+    "db": _number,
+    "username": _text,
+    "password": _text,
+    "ssl_ca_certs": _path,
+    "ssl_ca_path": _path,
+    "ssl_certfile": _path,
+    "ssl_keyfile": _path,
+    "ssl_password": _text,
+    "ssl_cert_reqs": _required,
+    "ssl_check_hostname": _boolean,
+}

@@ -35,28 +35,18 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A commit ready to be sent: its JSON, the first chunk of each content, the further chunks.
+    """A commit ready to be sent: its JSON and the first chunk of each content, as arguments.
 
-    ``staged``: name after the token, and bytes, of what must be there before the commit is.
+    ``staged``: name and bytes of the further chunks, which must be there before the commit is.
     """
 
-    token: str
-    wire: dict[str, Json]
     arguments: tuple[bytes, ...]
     staged: tuple[tuple[str, bytes], ...]
 
     @property
     def size(self) -> int:
-        """Bytes of contents that go along."""
+        """Bytes that go along."""
         return sum(map(len, self.arguments))
-
-    def encoded(self, first_argument: int) -> dict[str, Json]:
-        """The JSON, its contents standing in the arguments from ``first_argument`` on."""
-        contents = [
-            content | {"arg": first_argument + index}
-            for index, content in enumerate(self.wire["contents"])
-        ]
-        return self.wire | {"contents": contents}
 
 
 def draft(commit: Commit, token: str) -> Draft:
@@ -199,7 +189,8 @@ def _drafted(token: str, wire: dict[str, Json], chunks: Sequence[Sequence[bytes]
         for number, part in enumerate(parts)
         if number
     )
-    return Draft(token, wire, tuple(parts[0] for parts in chunks), staged)
+    text = json.dumps(wire, ensure_ascii=False, separators=(",", ":"))
+    return Draft((text.encode(), *(parts[0] for parts in chunks)), staged)
 
 
 def _sources(operations: Sequence[Operation]) -> Iterator[str]:

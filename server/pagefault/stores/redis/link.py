@@ -6,30 +6,32 @@ Reads may always be; commits carry a token by which the server knows them again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha1
 from itertools import count
 from typing import Any, cast
 
 import anyio
-from redis.asyncio import Connection, ConnectionPool, Redis, RedisCluster
-from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ...base import assets
-from ...base.errors import StoreBusy, StoreUnavailable
+from ...base.errors import StoreBusy, StoreError, StoreUnavailable
 from .address import Address
-from .failures import explain, is_passing
+from .failures import Unanswered, explain
+from .node import CONNECTIONS, Argument, Line, Node
+from .routes import Cluster, Place, Routes, Single
 
-_CONNECTIONS = 32  # of one process, to each node
 _PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds before a request is sent again, growing
 _TRIES = 2  # that a deadline has room for when the server swallows them
+_SETTINGS = ("appendfsync", "save", "min-replicas-to-write")  # what INFO does not tell
+_MARGIN = 0.1  # of the deadline, for what comes after a confirmation
 
-Client = Redis | RedisCluster
-Argument = str | bytes | int | float
+Talk = Callable[[Line], Awaitable[Any]]
+Find = Callable[[bool], Awaitable[Node]]
 
 
 class Script:
@@ -42,14 +44,40 @@ class Script:
         self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a primary says of itself; None for what it does not let us ask.
+
+    ``failure``: why it says nothing at all. ``round_trip``: seconds of a PING. ``info``, ``config``
+    and ``cluster``: what INFO, CONFIG GET of `_SETTINGS`, and CLUSTER INFO say.
+    """
+
+    name: str
+    failure: str | None = None
+    round_trip: float = 0.0
+    info: Mapping[str, Any] | None = None
+    config: Mapping[str, str] | None = None
+    cluster: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class _Course:
+    """How a request has gone. ``crowded``: it waits until another one has ended. ``lost``: it
+    was sent at least once, and nobody knows what came of it."""
+
+    error: Exception = field(default_factory=TimeoutError)
+    crowded: bool = False
+    lost: bool = False
+
+
 class Link:
     """Commands and scripts for one server or cluster. ``timeout``: seconds for one request."""
 
     def __init__(self, address: Address, timeout: float) -> None:
         self.name = address.name
         self.timeout = timeout
-        self._client = _client(address, timeout / _TRIES)
-        self._places = anyio.CapacityLimiter(_CONNECTIONS)
+        self._routes = _routes(address, timeout / _TRIES)
+        self._under_way: set[anyio.CancelScope] = set()
         self._closed = False
 
     async def script(self, script: Script, key: str, *arguments: Argument) -> Any:  # noqa: ANN401
@@ -58,140 +86,166 @@ class Link:
         Raises:
             StoreError: what the server did, within the deadline.
         """
-
-        async def run() -> Any:  # noqa: ANN401 - as Redis answers
-            try:
-                return await self._client.execute_command("EVALSHA", script.sha, 1, key, *arguments)
-            except NoScriptError:
-                return await self._client.execute_command("EVAL", script.text, 1, key, *arguments)
-
-        return await self._ask(run)
+        return await self._ask(self._to(key), partial(_run, script, key, arguments))
 
     async def confirmed(
-        self, script: Script, key: str, arguments: Sequence[Argument], confirm: Sequence[Argument]
+        self,
+        script: Script,
+        key: str,
+        arguments: Sequence[Argument],
+        confirm: Sequence[Argument],
+        within: float,
     ) -> tuple[Any, Any]:
         """What the script answers, and what ``confirm`` (WAIT, WAITAOF) says of its writes.
 
-        Both go through one connection: a server confirms what came through the same.
+        Both go through one connection: a server confirms what came through the same. The second
+        is an exception where no confirmation came ``within`` so many seconds: the first stands.
         """
 
-        async def run() -> tuple[Any, Any]:
-            first, *rest = await self._together(
-                key, [("EVALSHA", script.sha, 1, key, *arguments), tuple(confirm)]
-            )
-            if isinstance(first, NoScriptError):
-                first, *rest = await self._together(
-                    key, [("EVAL", script.text, 1, key, *arguments), tuple(confirm)]
-                )
-            if isinstance(first, Exception):
-                raise first
-            return first, rest[0]
+        async def talk(line: Line) -> tuple[Any, Any]:
+            answer = await _run(script, key, arguments, line)
+            left = anyio.current_effective_deadline() - anyio.current_time()
+            patience = min(within, left - _MARGIN * self.timeout)
+            return answer, await _confirmation(line, confirm, patience, self.timeout)
 
-        return cast("tuple[Any, Any]", await self._ask(run))
+        return cast("tuple[Any, Any]", await self._ask(self._to(key), talk))
 
     async def command(self, *arguments: Argument) -> Any:  # noqa: ANN401 - as Redis answers
-        """What a single command answers; it must be one that may be repeated.
+        """What a single command answers, whose first argument is its key.
+
+        It must be one that may be repeated.
 
         Raises:
             StoreError: what the server did, within the deadline.
         """
-        return await self._ask(lambda: self._client.execute_command(*arguments))
+        return await self._ask(self._to(str(arguments[1])), lambda line: line.ask(*arguments))
 
-    async def nodes(self) -> list[dict[str, Any]]:
-        """What every primary says of itself (INFO), with its settings that matter to us."""
-        if isinstance(self._client, Redis):
-            return [await self._about(self._client.execute_command)]
-        await self._ask(self._client.initialize)
-        return [await self._about(node.execute_command) for node in self._client.get_primaries()]
+    async def nodes(self) -> list[Said]:
+        """What every primary says of itself, all asked at once.
+
+        Raises:
+            StoreError: a cluster does not even say which primaries it has.
+        """
+        return await asyncio.gather(*[self._about(node) for node in await self._primaries()])
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection; what is under way fails."""
         self._closed = True
-        with suppress(RedisError, OSError):
-            await self._client.aclose()
+        for scope in list(self._under_way):
+            scope.cancel()
+        await self._routes.close()
 
-    async def _ask(self, run: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
+    def _to(self, key: str) -> Find:
+        return lambda again: self._routes.find(key, again=again)
+
+    async def _ask(self, find: Find, talk: Talk) -> Any:  # noqa: ANN401
+        course = _Course()
         if self._closed:
-            message = f"{self.name} was closed. Start the server again."
-            raise StoreUnavailable(message)
-        last: BaseException | None = None
-        with anyio.move_on_after(self.timeout):
-            async with self._places:
-                last = TimeoutError()
-                for attempt in count():
-                    try:
-                        return await run()
-                    except (RedisError, OSError) as error:
-                        if not is_passing(error):
-                            raise explain(error, self.name) from error
-                        last = error
-                    await anyio.sleep(_pause(attempt))
-        if last is None:
-            message = f"{self.name} has {_CONNECTIONS} requests under way already. Try again."
-            raise StoreBusy(message)
-        raise explain(last, self.name) from last
+            raise self._failure(course)
+        with anyio.move_on_after(self.timeout) as scope:
+            self._under_way.add(scope)
+            try:
+                return await self._persist(find, talk, course)
+            finally:
+                self._under_way.discard(scope)
+        raise self._failure(course)
 
-    async def _together(self, key: str, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
-        """The answers, errors among them, of commands sent through one connection at once."""
-        async with _Line(self._client, key) as connection:
-            await connection.send_packed_command(connection.pack_commands(commands))
-            return [await _answer(connection) for _ in commands]
+    async def _persist(self, find: Find, talk: Talk, course: _Course) -> Any:  # noqa: ANN401
+        for attempt in count():
+            again = attempt > 0
+            try:
+                return await self._try(await find(again), talk, course)
+            except (RedisError, OSError) as error:
+                course.error = error
+                if not await self._routes.learn(error, again=again):
+                    raise self._failure(course) from error
+            await anyio.sleep(_pause(attempt))
 
-    async def _about(self, ask: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
-        about: dict[str, Any] = dict(await self._ask(lambda: ask("INFO")))
-        with suppress(StoreUnavailable):  # managed servers forbid it
-            wanted = ("CONFIG", "GET", "maxmemory-policy")
-            about |= _pairs(await self._ask(lambda: ask(*wanted)))
-            about |= _pairs(await self._ask(lambda: ask("CONFIG", "GET", "appendfsync")))
-        return about
+    async def _try(self, node: Node, talk: Talk, course: _Course) -> Any:  # noqa: ANN401
+        course.crowded = True
+        async with node.places:
+            course.crowded = False
+            async with node.line() as line:
+                try:
+                    return await talk(line)
+                finally:
+                    course.lost = course.lost or line.waits
 
-
-class _Line:
-    """One connection to the node that has ``key``, given back at the end."""
-
-    def __init__(self, client: Client, key: str) -> None:
-        self._client = client
-        self._key = key
-
-    async def __aenter__(self) -> Connection:
-        self._from: ConnectionPool | ClusterNode
-        self._connection: Connection
-        if isinstance(self._client, Redis):
-            pool: Any = self._client.connection_pool
-            self._from, self._connection = pool, await pool.get_connection()
+    def _failure(self, course: _Course) -> StoreError:
+        if self._closed:
+            failure: StoreError = StoreUnavailable(
+                f"{self.name} was closed. Start the server again."
+            )
+        elif course.crowded:
+            failure = StoreBusy(
+                f"{self.name} has {CONNECTIONS} requests under way already. Try again."
+            )
         else:
-            await self._client.initialize()
-            node = self._client.get_node_from_key(self._key)
-            if node is None:
-                message = f"no node of the cluster has {self._key}"
-                raise StoreUnavailable(message)
-            self._from, self._connection = node, node.acquire_connection()
-            await cast("Any", self._connection).connect()
-        return self._connection
+            failure = explain(course.error, self.name)
+        return Unanswered(failure.message) if course.lost else failure
 
-    async def __aexit__(self, *_: object) -> None:
-        if isinstance(self._from, ConnectionPool):
-            await self._from.release(self._connection)
-        else:
-            self._from.release(self._connection)
+    async def _primaries(self) -> list[Node]:
+        try:
+            with anyio.fail_after(self.timeout):
+                return await self._routes.primaries()
+        except (RedisError, OSError) as error:
+            raise explain(error, self.name) from error
+
+    async def _about(self, node: Node) -> Said:
+        async def find(again: bool) -> Node:
+            return node
+
+        async def told(*arguments: Argument) -> Any:  # noqa: ANN401 - None where it is forbidden
+            try:
+                return await self._ask(find, lambda line: line.ask(*arguments))
+            except StoreError as error:
+                if isinstance(error.__cause__, ResponseError):
+                    return None
+                raise
+
+        try:
+            await told("PING")  # the first one has to connect
+            begun = anyio.current_time()
+            await told("PING")
+            took = anyio.current_time() - begun
+            info = await told("INFO")
+            config = [await told("CONFIG", "GET", setting) for setting in _SETTINGS]
+            cluster = await told("CLUSTER", "INFO")
+        except StoreError as error:
+            return Said(node.name, failure=error.message)
+        return Said(
+            node.name,
+            round_trip=took,
+            info=None if info is None else node.read_info(info),
+            config=_settings(config),
+            cluster=None if cluster is None else node.read_info(cluster),
+        )
 
 
-async def _answer(connection: Connection) -> Any:  # noqa: ANN401
+async def _run(script: Script, key: str, arguments: Sequence[Argument], line: Line) -> Any:  # noqa: ANN401
     try:
-        return await connection.read_response()
-    except RedisError as error:
-        if is_passing(error):
-            raise
-        return error
+        return await line.ask("EVALSHA", script.sha, 1, key, *arguments)
+    except NoScriptError:
+        return await line.ask("EVAL", script.text, 1, key, *arguments)
 
 
-def _pairs(answer: Any) -> dict[str, str]:  # noqa: ANN401 - a list or a mapping, by version
-    paired = answer if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
-    return {_text(name): _text(value) for name, value in dict(paired).items()}
+async def _confirmation(
+    line: Line, confirm: Sequence[Argument], patience: float, timeout: float
+) -> Any:  # noqa: ANN401
+    """What the server says of the line's writes; an exception when it says nothing in time."""
+    milliseconds = max(1, round(patience * 1000))  # 0 would be for ever
+    with anyio.move_on_after(patience + _MARGIN / 2 * timeout):
+        try:
+            return await line.ask(*confirm, milliseconds, patient=True)
+        except (RedisError, OSError) as error:
+            return error
+    return TimeoutError()
 
 
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _settings(answers: Sequence[Sequence[bytes] | None]) -> dict[str, str] | None:
+    """Names and values from answers to CONFIG GET, each a list of both in turn."""
+    words = [word.decode() for answer in answers for word in answer or ()]
+    return None if None in answers else dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _pause(attempt: int) -> float:
@@ -201,21 +255,13 @@ def _pause(attempt: int) -> float:
     return float(backoff.compute(attempt))
 
 
-def _client(address: Address, patience: float) -> Client:
-    """A client that connects when it is first used, and never tries again by itself."""
-    common: dict[str, Any] = {
-        "socket_timeout": patience,
-        "socket_connect_timeout": patience,
-        "max_connections": _CONNECTIONS,
-        "protocol": 2,
-        "driver_info": None,
-    }
-    if not address.nodes:
-        return Redis.from_url(address.url, retry=Retry(NoBackoff(), 0), **common)
-    nodes = [ClusterNode(host, port) for host, port in address.nodes]
-    return RedisCluster(
-        startup_nodes=nodes,
-        retry=Retry(NoBackoff(), 0),
-        **common,
-        **address.options,
-    )
+def _routes(address: Address, patience: float) -> Routes:
+    def make(place: Place) -> Node:
+        host, port = place
+        return Node({**address.options, "host": host, "port": port}, patience)
+
+    if address.cluster:
+        return Cluster(address.nodes, make, patience)
+    if address.nodes:
+        return Single(make(address.nodes[0]))
+    return Single(Node(address.options, patience))

@@ -211,7 +211,11 @@ class RedisStore:
     ) -> list[tuple[int, bytes]]:
         """Contents with ids above ``after``, ascending."""
         place = self._place(workspace)
-        found = await self._ask(workspace, "contents", after, limit, _CONTENTS)
+        found: list[Any] = []
+        last = after + 1
+        while after < last and not found:  # past those that are gone
+            asked = await self._ask(workspace, "contents", after, limit, _CONTENTS)
+            after, last, found = int(asked[0]), int(asked[1]), asked[2]
         return [
             (int(number), await self._following.whole(place, int(number), first))
             for number, first in found

@@ -8,7 +8,6 @@ waited for once. A caller that is cancelled does not take its commit back.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -115,17 +114,12 @@ class Writer:
         self._lanes.pop(place, None)
 
     async def _request(self, place: str, batch: Sequence[_Job]) -> tuple[list[Any], str | None]:
-        arguments: list[Argument] = []
-        wires = []
-        for job in batch:
-            wires.append(job.draft.encoded(len(arguments) + 2))
-            arguments.extend(job.draft.arguments)
-        text = json.dumps(wires, ensure_ascii=False, separators=(",", ":"))
+        arguments = [argument for job in batch for argument in job.draft.arguments]
         script = self._forget if any(job.scrubs for job in batch) else self._apply
         confirm = self._confirm() if any(job.durable for job in batch) else None
         if confirm is None:
-            return await self._link.script(script, place, text, *arguments), None
-        answers, said = await self._link.confirmed(script, place, [text, *arguments], confirm)
+            return await self._link.script(script, place, *arguments), None
+        answers, said = await self._link.confirmed(script, place, arguments, confirm)
         return answers, self._obtained(said)
 
     def _confirm(self) -> tuple[Argument, ...] | None:
