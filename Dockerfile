@@ -13,7 +13,8 @@ FROM python:3.12-slim
 COPY --from=build /install /usr/local
 RUN useradd --create-home --uid 10001 pagefault && install -d -o pagefault -g pagefault /data
 USER pagefault
-ENV PAGEFAULT_STORE=sqlite:////data/memory.db PORT=8081 TOKEN_FILE=/run/secrets/tokens
+ENV PAGEFAULT_STORE=sqlite:////data/memory.db XDG_DATA_HOME=/data \
+    PORT=8081 TOKEN_FILE=/run/secrets/tokens
 VOLUME /data
 EXPOSE 8081
 HEALTHCHECK CMD python -c "import os,urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health', timeout=3)"

@@ -18,11 +18,14 @@ local key = {
 
 -- hash: the session's row; `number` is the position of the line that opened it
 function key.session(handle) return W .. ':s:' .. handle end
--- list: positions of all its lines; of its events; of the pages made in it, by type
+-- list: positions of all its lines; of its events; of what it maps, pins and reads; of its
+-- checkpoints; ids of the pages made in it, by type
 function key.lines(handle) return W .. ':sl:' .. handle end
 function key.events(handle) return W .. ':se:' .. handle end
+function key.moves(handle) return W .. ':sm:' .. handle end
+function key.checkpoints(handle) return W .. ':sc:' .. handle end
 function key.home(handle, page_type) return W .. ':sp:' .. page_type .. ':' .. handle end
--- hash: idempotency key -> "event page", either of them "-" where there is none
+-- hash: idempotency key -> "event page position", either of the ids "-" where there is none
 function key.written(handle) return W .. ':sk:' .. handle end
 -- hash: page -> "version level tokens touched turn mapped_turn protected_until page_type importance
 -- content role", level "-" when it was evicted; sorted set: those, by turn; hash: pinned page -> until
@@ -31,8 +34,9 @@ function key.evicted(handle) return W .. ':sx:' .. handle end
 function key.pinned(handle) return W .. ':si:' .. handle end
 
 -- hash: `h` home session, `t` type, `o` role, `y` payload, `n` number of versions, `f` position of
--- its tombstone, `vN` "position content hint importance" of version N, `@` the latest version of
--- the home branch, `@HANDLE` that of another, `rN.L` "content tokens origin" of level L of version
+-- its tombstone, `vN` "position content hint importance" of version N, `@` the head of the home
+-- branch, `@HANDLE` that of another ("version", or "version position" where that was gone back to by
+-- the line at the position), `^POSITION` the head before the one that the line there made, `rN.L` "content tokens origin" of level L of version
 -- N, `x` contents of levels that were replaced, `#HANDLE` for another session in which it is, or
 -- was, mapped or pinned
 function key.page(id) return W .. ':p:' .. id end
@@ -63,8 +67,52 @@ local function line_at(position)
   return redis.call('XRANGE', key.log, position .. '-0', position .. '-0')[1]
 end
 
--- The version of a page that a session reads: its own latest, else the home branch's.
+-- The branches that a session reads: its own, then its ancestors', each with the last position that
+-- counts of it.
+local lineages = {}
+local function lineage_of(handle)
+  if lineages[handle] then return lineages[handle] end
+  local found = {{handle = handle, upto = math.huge}}
+  local row = redis.call('HMGET', key.session(handle), 'number', 'parent', 'forked_at')
+  local exists = row[1]
+  while row[2] and row[3] do
+    found[#found + 1] = {handle = row[2], upto = tonumber(row[3])}
+    row = redis.call('HMGET', key.session(row[2]), 'number', 'parent', 'forked_at')
+  end
+  if exists then lineages[handle] = found end  -- it never changes
+  return found
+end
+
+-- The words that a session's lineage has noted under a key: event, page, position.
+local function first_written(handle, written)
+  for _, branch in ipairs(lineage_of(handle)) do
+    local found = redis.call('HGET', key.written(branch.handle), written)
+    local words = found and words_of(found)
+    if words and tonumber(words[3] or 0) <= branch.upto then return words end
+  end
+end
+
+-- A branch's head of a page at a position, back along what it was before.
+local function branch_head(page, branch, upto)
+  local head = redis.call('HGET', key.page(page), branch)
+  while head do
+    local words = words_of(head)
+    if upto == math.huge then return words[1] end
+    local since = words[2] or words_of(redis.call('HGET', key.page(page), 'v' .. words[1]))[1]
+    if tonumber(since) <= upto then return words[1] end
+    head = redis.call('HGET', key.page(page), '^' .. since)
+  end
+end
+
+-- The version of a page that a session reads: the head of the nearest branch that has one, else
+-- the home branch's.
 local function head_of(page, handle)
-  local heads = redis.call('HMGET', key.page(page), '@' .. handle, '@')
-  return heads[1] or heads[2]
+  local lineage = lineage_of(handle)
+  local home = #lineage > 1 and redis.call('HGET', key.page(page), 'h')
+  for _, branch in ipairs(lineage) do
+    local name = branch.handle == home and '@' or '@' .. branch.handle
+    local version = branch_head(page, name, branch.upto)
+    if version then return version end
+  end
+  return branch_head(page, '@', math.huge)
 end

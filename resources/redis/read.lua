@@ -22,6 +22,16 @@ end
 
 local function handle_of(member) return string.sub(member, 14) end
 
+-- The number of each branch that a session reads, with the last position that counts of it.
+function ask.lineage(handle)
+  local found = {}
+  for i, branch in ipairs(lineage_of(handle)) do
+    local number = redis.call('HGET', key.session(branch.handle), 'number')
+    found[i] = {number or '', branch.upto == math.huge and '' or int(branch.upto)}
+  end
+  return found
+end
+
 function ask.sessions(limit)
   local rows = {}
   for _, member in ipairs(redis.call('ZREVRANGE', key.active, 0, limit - 1)) do
@@ -84,9 +94,9 @@ end
 -- content where that is not large.
 function ask.page(handle, name)
   if redis.call('EXISTS', key.page(name)) == 0 then
-    local written = redis.call('HGET', key.written(handle), name)
+    local written = first_written(handle, name)
     if not written then return '' end
-    name = words_of(written)[2]
+    name = written[2]
   end
   local found = page_as_read(name, handle)
   if not found then return '' end
@@ -98,14 +108,33 @@ function ask.page(handle, name)
 end
 
 function ask.page_of_key(handle, written)
-  local found = redis.call('HGET', key.written(handle), written)
-  return found and words_of(found)[2] or '-'
+  local found = first_written(handle, written)
+  return found and found[2] or '-'
 end
 
--- Walks a list of pages from its end, until `limit` of them are wanted.
-local function latest(list, limit, wanted)
-  local found = {}
+-- The index of the first of a list's ascending entries whose number is above `after`; the number of
+-- an entry is what `number_of` makes of it, or itself.
+local function first_above(list, after, number_of)
+  local low, high = 0, redis.call('LLEN', list)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local entry = redis.call('LINDEX', list, middle)
+    if tonumber(number_of and number_of(entry) or entry) > after then
+      high = middle
+    else
+      low = middle + 1
+    end
+  end
+  return low
+end
+
+-- Adds pages of a list to those found, from its end or the last made by a position, until `limit`
+-- of them are wanted.
+local function latest(list, made_by, found, limit, wanted)
   local upto = redis.call('LLEN', list) - 1
+  if made_by ~= math.huge then
+    upto = first_above(list, made_by, function(page) return version_words(page, '1')[1] end) - 1
+  end
   while upto >= 0 and #found < limit do
     local pages = redis.call('LRANGE', list, math.max(0, upto - BATCH + 1), upto)
     for i = #pages, 1, -1 do
@@ -113,7 +142,6 @@ local function latest(list, limit, wanted)
     end
     upto = upto - BATCH
   end
-  return found
 end
 
 local function is_alive(page) return redis.call('HEXISTS', key.page(page), 'f') == 0 end
@@ -127,9 +155,13 @@ end
 function ask.recent(handle, limit, unmapped, ...)
   local found = {}
   for _, page_type in ipairs({...}) do
-    local pages = latest(key.home(handle, page_type), tonumber(limit), function(page)
-      return is_alive(page) and not (unmapped == '1' and is_mapped(page, handle))
-    end)
+    local pages = {}
+    for _, branch in ipairs(lineage_of(handle)) do
+      local list = key.home(branch.handle, page_type)
+      latest(list, branch.upto, pages, tonumber(limit), function(page)
+        return is_alive(page) and not (unmapped == '1' and is_mapped(page, handle))
+      end)
+    end
     for _, page in ipairs(pages) do found[#found + 1] = page_as_read(page, handle) end
   end
   return found
@@ -210,23 +242,11 @@ function ask.log(after, limit)
   return redis.call('XRANGE', key.log, '(' .. after .. '-0', '+', 'COUNT', limit)
 end
 
--- The index of the first of a list's ascending numbers that is above `after`.
-local function first_above(list, after)
-  local low, high = 0, redis.call('LLEN', list)
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    if tonumber(redis.call('LINDEX', list, middle)) > after then
-      high = middle
-    else
-      low = middle + 1
-    end
-  end
-  return low
-end
-
 local function positions(list, after, limit)
+  if tonumber(limit) <= 0 then return {} end
   local first = first_above(list, tonumber(after))
-  return redis.call('LRANGE', list, first, first + limit - 1)
+  local last = limit == math.huge and -1 or first + limit - 1
+  return redis.call('LRANGE', list, int(first), int(last))
 end
 
 local function lines(list, after, limit)
@@ -235,7 +255,28 @@ local function lines(list, after, limit)
   return found
 end
 
-function ask.events(handle, after, limit) return lines(key.events(handle), after, limit) end
+-- Lines of the lists that a lineage has by a name, in order: each branch's come after those of its
+-- ancestors.
+local function lines_of_lineage(list_of, handle, after, limit)
+  local found, lineage = {}, lineage_of(handle)
+  for i = #lineage, 1, -1 do
+    for _, position in ipairs(positions(list_of(lineage[i].handle), after, limit - #found)) do
+      if tonumber(position) > lineage[i].upto then break end
+      found[#found + 1] = line_at(position)
+    end
+  end
+  return found
+end
+
+function ask.events(handle, after, limit)
+  return lines_of_lineage(key.events, handle, after, tonumber(limit))
+end
+
+function ask.checkpoints(handle)
+  return lines_of_lineage(key.checkpoints, handle, 0, math.huge)
+end
+
+function ask.moves(handle, after, limit) return lines(key.moves(handle), after, limit) end
 
 function ask.session_log(handle, after, limit) return lines(key.lines(handle), after, limit) end
 
@@ -264,17 +305,22 @@ local function field_of(line, name)
   end
 end
 
--- A line with the page's first line, the number of its session, and its content and hint, each
--- with its id; nothing for a page that was forgotten.
+-- A line with the page's first line, the number of its session, its content and hint, each with its
+-- id, and the line that had made the version it goes back to; nothing for a page that was forgotten.
 local function indexed(line)
   local page, handle = field_of(line, 'page'), field_of(line, 'session')
   if not is_alive(page) then return false end
   local first = version_words(page, '1')[1]
   local own = line[1] == first .. '-0'
   local data = cjson.decode(field_of(line, 'data'))
+  local again = ''
+  if field_of(line, 'kind') == 'revert' then
+    again = line_at(version_words(page, int(data.version))[1])
+    data = cjson.decode(field_of(again, 'data'))
+  end
   local content, hint = int(data.content), data.hint and int(data.hint) or '-'
   return {line, own and '' or line_at(first), redis.call('HGET', key.session(handle), 'number'),
-    content, text_of(content), hint, text_of(hint)}
+    content, text_of(content), hint, text_of(hint), again}
 end
 
 -- What follows a position: where that has led, the last position to follow, pages that were

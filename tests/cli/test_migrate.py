@@ -16,7 +16,7 @@ from tests.redis.servers import fresh_prefix
 from tests.stores.histories import everything
 from tests.stores.making import Bench, added
 
-from pagefault.cli.migrate import shown
+from pagefault.cli.setting_up import shown
 from pagefault.stores.contract import WorkspaceRequest
 from pagefault.stores.sqlite import SqliteStore
 

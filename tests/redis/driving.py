@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -22,10 +23,14 @@ from typing import Any
 import anyio
 import anyio.abc
 import httpx2
-import mcp.types as types
 from anyio.streams.buffered import BufferedByteReceiveStream
+from tests.redis.servers import free_port
+from tests.stores.making import open_workspace
 
 from pagefault.base import portable
+from pagefault.base.log import LogLine, PageAdded
+from pagefault.stores.contract import Store, Workspace
+from pagefault.stores.opening import Options, opener
 
 PACKAGE = Path(portable.__file__).parents[2]
 PATIENT = 30.0  # seconds where only a failure takes long
@@ -79,7 +84,7 @@ class Stdio:
         self._waiting: dict[int, _Waiting] = {}
         self._numbers = count(1)
         self._sending = anyio.Lock()
-        self._ended = False
+        self._ended = self._killed = False
         self.slowest = 0.0
 
     @property
@@ -93,8 +98,11 @@ class Stdio:
         return self._process.returncode is None and not self._ended
 
     def kill(self) -> None:
-        """End it as a crash does."""
-        self._process.kill()
+        """End it as a crash does, if that was not done."""
+        if not self._killed:  # a second time would take its end away from those who wait for it
+            self._killed = True
+            with suppress(ProcessLookupError):
+                self._process.kill()
 
     async def __call__(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The tool's reply.
@@ -232,9 +240,9 @@ class Http:
 
 
 @asynccontextmanager
-async def http(number: int, url: str, home: Path, ports: Sequence[int]) -> AsyncIterator[list[Http]]:
+async def http(number: int, url: str, home: Path) -> AsyncIterator[list[Http]]:
     """So many servers over HTTP on the store at ``url``; they are gone at the end."""
-    servers = [Http(url, home, port) for port in ports[:number]]
+    servers = [Http(url, home, free_port()) for _ in range(number)]
     try:
         async with anyio.create_task_group() as tasks:
             for server in servers:
@@ -291,3 +299,37 @@ class RoundRobin:
         except httpx2.TransportError as error:
             raise Gone(url) from error
         return reply_of(answer.json())
+
+
+@asynccontextmanager
+async def reading(url: str) -> AsyncIterator[tuple[Store, Workspace]]:
+    """The store as somebody reads it who was not there."""
+    store = opener(url, Options())()
+    try:
+        yield store, await open_workspace(store)
+    finally:
+        await store.close()
+
+
+async def written(store: Store, workspace: Workspace) -> list[tuple[PageAdded, str]]:
+    """Every page with its text, in the order of the log. No number is missing, of any kind."""
+    texts: dict[int, str] = {}
+    while more := await store.contents(workspace, max(texts, default=0), 1_000):
+        texts |= {number: plain.decode() for number, plain in more}
+    lines: list[LogLine] = []
+    while new := await store.log(workspace, len(lines), 1_000):
+        lines += new
+    assert [line.position for line in lines] == list(range(1, len(lines) + 1))
+    made = [line.operation for line in lines if isinstance(line.operation, PageAdded)]
+    assert_dense(page.page_id for page in made)
+    assert_dense(str(page.event_id) for page in made if page.event_id)
+    return [(page, texts[page.content]) for page in made]
+
+
+def assert_dense(ids: Iterable[str]) -> None:
+    """In the order of the log, each kind is numbered 1, 2, 3 and so on."""
+    seen: Counter[str] = Counter()
+    for one in ids:
+        prefix, _, number = one.rpartition("_")
+        seen[prefix] += 1
+        assert int(number) == seen[prefix], one

@@ -130,7 +130,9 @@ class Proxy:
 
     async def _end(self) -> None:
         await self._switch(Mode.DROP)
-        await asyncio.gather(*(link.task for link in self._links), return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # some just accepted
+            await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # what was cut is closed
 
     async def _switch(self, mode: Mode) -> None:
         self._mode = mode
@@ -161,7 +163,7 @@ class Proxy:
         self._links.add(link)
         self.accepted += 1
         try:
-            with contextlib.suppress(OSError):  # no server
+            with contextlib.suppress(OSError, asyncio.CancelledError):  # no server, or it was cut
                 await self._carry(link, requests)
         finally:
             link.close()

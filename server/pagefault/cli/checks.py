@@ -8,10 +8,8 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal
 
 from ..base.errors import PagefaultError
 from ..base.estimate import ESTIMATE_ERROR
@@ -31,24 +29,13 @@ from ..stores.sqlite.inspecting import (
     library,
     lock_holder,
 )
-from .setting_up import SetUp, data_file
-
-State = Literal["ok", "warn", "fail"]
+from .finding import Finding
+from .setting_up import SetUp, data_file, server_url
 
 _LOG_LIMIT = 64 * 2**20  # bytes of write-ahead log that somebody must be holding back
 _ROOM = 200 * 2**20  # bytes of free disk below which it is said
 _SHOWN_ERRORS = ("english", "code", "russian", "chinese", "japanese")
 _MOVE = "Move it to a folder of this machine and name that with --store"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: how bad, what was looked at, what was found, and what to do about it."""
-
-    state: State
-    what: str
-    found: str
-    advice: str = ""
 
 
 Check = Callable[[SetUp], Iterator[Finding]]
@@ -93,8 +80,13 @@ def _settings(ready: SetUp) -> Iterator[Finding]:
 
 def _store(ready: SetUp) -> Iterator[Finding]:
     opener(ready.resolved.settings.store or "sqlite", Options())
-    path = data_file(ready)
-    if path is None:
+    path, url = data_file(ready), server_url(ready)
+    if url is not None:
+        from .server_checks import check_server  # the client is imported by those who need it
+
+        in_use = yield from check_server(ready, url)
+        yield from _tokenizers(ready, in_use)
+    elif path is None:
         yield Finding(
             "warn",
             "data",
@@ -173,7 +165,7 @@ def _file(ready: SetUp) -> Iterator[Finding]:
         yield Finding("ok", "schema", f"version {schema} of {file.newest_schema}")
         yield from _structure(file)
         yield from _contents(file)
-        yield from _tokenizers(ready, file.workspaces())
+        yield from _tokenizers(ready, {place.tokenizer for place in file.workspaces()})
         yield from _index(file.workspaces())
     yield from _log(path, sees_log=file.sees_log)
 
@@ -202,8 +194,8 @@ def _restore(path: Path) -> str:
     )
 
 
-def _tokenizers(ready: SetUp, workspaces: list[WorkspaceFacts]) -> Iterator[Finding]:
-    for name in sorted({place.tokenizer for place in workspaces} - {ready.tokenizer()}):
+def _tokenizers(ready: SetUp, in_use: Iterable[str]) -> Iterator[Finding]:
+    for name in sorted({*in_use} - {ready.tokenizer()}):
         yield _tokenizer(ready, name, "existing workspaces")
 
 

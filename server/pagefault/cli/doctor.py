@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..base.config import SETTINGS
 from ..memory.opening import store_url
-from .checks import Finding, findings
+from .checks import findings
+from .finding import Finding
 from .screen import Screen
+from .setting_up import shown
 
 if TYPE_CHECKING:
     from .setting_up import SetUp
@@ -40,12 +42,12 @@ def run(ready: SetUp, options: Namespace) -> int:
 def _settings(ready: SetUp) -> list[tuple[str, str, str]]:
     """Name, value and origin of every setting."""
     settings, origins = ready.resolved.settings, ready.resolved.origins
-    in_force = replace(settings, store=store_url(settings, ready.folders))
+    in_force = replace(settings, store=shown(store_url(settings, ready.folders)))
     rows = []
     for setting in SETTINGS:
         value = getattr(in_force, setting.name)
-        shown = ",".join(value) if isinstance(value, tuple) else str(value)
-        rows.append((setting.name, shown, origins[setting.name]))
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        rows.append((setting.name, text, origins[setting.name]))
     return rows
 
 

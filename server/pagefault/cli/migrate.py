@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 import anyio.to_thread
@@ -18,7 +17,7 @@ from ..base.errors import InvalidArgument, StoreDamaged, StoreUnavailable
 from ..memory.opening import store_options
 from ..stores.moving import Moved, Progress, move
 from ..stores.opening import opener, sqlite_path
-from .setting_up import LOCAL
+from .setting_up import LOCAL, shown
 
 if TYPE_CHECKING:
     from ..stores.contract import Store, Workspace
@@ -66,16 +65,6 @@ def run(ready: SetUp, options: Namespace) -> int:
                 )
 
     return _report(anyio.run(moved), names, as_json=options.json)
-
-
-def shown(url: str) -> str:
-    """The store's URL as it may be printed: without user, password and options but the prefix."""
-    if "://" not in url:
-        return url
-    parts = urlsplit(url)
-    prefix = dict(parse_qsl(parts.query)).get("prefix")
-    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return place if prefix is None else f"{place}?prefix={prefix}"
 
 
 def _opener(ready: SetUp, url: str) -> Callable[[], Store]:

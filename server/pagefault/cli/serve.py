@@ -59,6 +59,7 @@ def _serve_stdio(ready: SetUp) -> int:
 
 
 def _serve_http(ready: SetUp, options: Namespace) -> int:
+    from ..surface.metrics import metrics
     from ..surface.transport.http import serve_http  # brings a web server with it
 
     server, memory = _build(ready)
@@ -71,6 +72,7 @@ def _serve_http(ready: SetUp, options: Namespace) -> int:
             token_file=options.token_file,
             allowed_hosts=options.allowed_host,
             health=lambda: _health(memory),
+            metrics=lambda principal: metrics(memory, principal),
             log_level=ready.resolved.settings.log_level,
             task_status=_Announcement(),
         )

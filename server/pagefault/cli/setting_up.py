@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from argparse import Namespace
 from collections.abc import AsyncIterator, Mapping
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import platformdirs
 
 from ..base.config import SETTINGS, Resolved, environment, resolve
@@ -18,7 +20,7 @@ from ..base.tokens import tiktoken_cache
 from ..memory.core import Memory
 from ..memory.opening import Folders, open_memory, store_url, tokenizer_name
 from ..stores.contract import Workspace, WorkspaceRequest
-from ..stores.opening import sqlite_path
+from ..stores.opening import Options, opener, sqlite_path
 
 LOCAL = "local"  # the principal of stdio, and so of these commands
 
@@ -110,16 +112,53 @@ def _config(named: str | None, environ: Mapping[str, str]) -> Path:
 def data_file(ready: SetUp) -> Path | None:
     """The file that the store is; None when it is memory or a server."""
     url = store_url(ready.resolved.settings, ready.folders)
-    return sqlite_path(url) if url.startswith("sqlite://") or "://" not in url else None
+    return sqlite_path(url) if _is_sqlite(url) else None
+
+
+def server_url(ready: SetUp) -> str | None:
+    """The URL of the server that is the store, with its password; None when it is none."""
+    url = store_url(ready.resolved.settings, ready.folders)
+    return None if _is_sqlite(url) else url
+
+
+def shown(url: str) -> str:
+    """A store's URL as it may be printed: a server's without user, password and options.
+
+    Whatever stands before the last @ is left out, since a password may hold any sign unquoted.
+    """
+    if _is_sqlite(url):
+        return url
+    scheme, _, rest = url.partition("://")
+    prefix = re.search(r"[?&](prefix=[\w.:-]+)", rest)
+    place = re.split(r"[?#]", rest.rpartition("@")[2])[0]
+    return f"{scheme}://{place}" + (f"?{prefix[1]}" if prefix else "")
 
 
 def require_data(ready: SetUp) -> None:
     """For commands that only read: an empty store made by mistake would help nobody.
 
     Raises:
-        StoreUnavailable: the data file does not exist.
+        InvalidArgument: the store's URL cannot be read.
+        StoreUnavailable: the data file does not exist, or the server has no workspace.
     """
-    path = data_file(ready)
+    path, url = data_file(ready), server_url(ready)
     if path is not None and not path.is_file():
         message = f"there is no data file at {path}. Name yours with --store"
         raise StoreUnavailable(message)
+    if url is not None:
+        opener(url, Options())  # a scheme that is none is said to be none
+        if not anyio.run(_principals, ready, url):
+            message = f"{shown(url)} holds no workspace. Check host, number and prefix in --store"
+            raise StoreUnavailable(message)
+
+
+async def _principals(ready: SetUp, url: str) -> list[str]:
+    """Everybody who has a workspace at the server; nothing is made, here or there."""
+    from ..stores.redis.inspecting import Inspector
+
+    async with Inspector(url, ready.resolved.settings.redis_timeout_ms / 1000) as server:
+        return await server.principals()
+
+
+def _is_sqlite(url: str) -> bool:
+    return "://" not in url or url.startswith("sqlite://")

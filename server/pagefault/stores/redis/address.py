@@ -22,24 +22,28 @@ from ...base.errors import InvalidArgument
 
 _PORT = 6379
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:\[\]\s]+)(:(?P<port>\d{1,5}))?")
+_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:,\[\]\s]+)(:(?P<port>\d{1,5}))?")
 _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 _SPECIAL = "Write special characters of a password as %40 for @, %3A for :, %2F for /, %23 for #"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server is. ``nodes``: host and port; of a cluster, of some of its nodes.
+    """Where the server is. ``nodes``: of a cluster, host and port of some of its nodes.
 
-    ``options`` are what the redis package wants to know beside: credentials, database, TLS, the
-    path of a unix socket. They may hold a password; ``name`` does not.
+    ``options`` are what the redis package wants to know beside: host and port or a unix socket of
+    a single server, credentials, database, TLS. They may hold a password; ``name`` does not.
     """
 
     name: str
     prefix: str
-    nodes: tuple[tuple[str, int], ...] = ()
     cluster: bool = False
+    nodes: tuple[tuple[str, int], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def index_file(self, folder: Path) -> Path:
+        """Where in a folder of this machine the index of the server's workspaces lies."""
+        return folder / f"index-{self.digest}.db"
 
     @property
     def digest(self) -> str:
@@ -63,14 +67,15 @@ def read_address(url: str) -> Address:
         raise InvalidArgument(message)
     options = {
         **_credentials(parts),
-        **_place(parts, cluster=cluster),
-        **{name: _option(name, text) for name, text in query.items()},
+        **_place(parts.scheme, hosts, parts.path),
+        **_options(query),
     }
     if cluster and options.get("db"):
         message = f"--store: db {options['db']}: a cluster has only 0. Leave it out"
         raise InvalidArgument(message)
     name = f"{parts.scheme}://{hosts}{parts.path}"
-    return Address(name, prefix, _nodes(parts.scheme, hosts), cluster, options)
+    nodes = _nodes(parts.scheme, hosts) if cluster else ()
+    return Address(name, prefix, cluster, nodes, options)
 
 
 def _split(url: str) -> SplitResult:
@@ -80,8 +85,8 @@ def _split(url: str) -> SplitResult:
     except ValueError:  # brackets; the error would quote them
         message = f"--store: the host of the URL cannot be read. {_SPECIAL}, %5B for ["
         raise InvalidArgument(message) from None
-    if "@" in parts.path + parts.query + parts.fragment:
-        message = f"--store: the URL has an @ behind its host. {_SPECIAL}"
+    if "@" in parts.path + parts.query or "#" in url:
+        message = f"--store: the URL has an @ behind its host, or a #. {_SPECIAL}"
         raise InvalidArgument(message)
     return parts
 
@@ -92,25 +97,24 @@ def _credentials(parts: SplitResult) -> dict[str, str]:
     return {name: text for name, text in given.items() if text}
 
 
-def _place(parts: SplitResult, *, cluster: bool) -> dict[str, Any]:
-    """What the scheme and the path say: a socket, TLS, the database."""
-    if parts.scheme == "unix":
-        if len(parts.path) < 2:
+def _place(scheme: str, hosts: str, path: str) -> dict[str, Any]:
+    """What scheme, host and path say: a socket, or a server, TLS, the database."""
+    if scheme == "unix":
+        if len(path) < 2:
             message = "--store: unix:// names no socket. Write unix:///path/to/redis.sock"
             raise InvalidArgument(message)
-        return {"unix_socket_path": unquote(parts.path)}
-    options: dict[str, Any] = {"ssl": True} if parts.scheme.startswith("rediss") else {}
-    database = parts.path.strip("/")
-    if database:
+        return {"unix_socket_path": unquote(path)}
+    options: dict[str, Any] = {}
+    if not scheme.endswith("+cluster"):
+        options["host"], options["port"] = _node(hosts or "localhost")
+    if scheme.startswith("rediss"):
+        options["ssl"] = True
+    if database := path.strip("/"):
         options["db"] = _number("db", database)
     return options
 
 
 def _nodes(scheme: str, hosts: str) -> tuple[tuple[str, int], ...]:
-    if scheme == "unix":
-        return ()
-    if not scheme.endswith("+cluster"):
-        return (_node(hosts or "localhost"),)
     nodes = tuple(_node(host) for host in hosts.split(",") if host)
     if not nodes:
         message = f"--store {scheme}:// names no node. Write {scheme}://host:port,host:port"
@@ -125,18 +129,20 @@ def _node(text: str) -> tuple[str, int]:
         # not quoted: what lies between : and a wrong / or ? may be the half of a password
         message = (
             "--store: host and port cannot be read. Write host, host:6379 or [::1]:6379, "
-            f"with a port from 1 to 65535. {_SPECIAL}"
+            "with a port from 1 to 65535; more than one with redis+cluster://. " + _SPECIAL
         )
         raise InvalidArgument(message)
     return unquote(found["host"].strip("[]")), port
 
 
-def _option(name: str, text: str) -> object:
-    read = _OPTIONS.get(name)
-    if read is None:
-        message = f"--store: {name[:40]!r} is no option. Known: prefix, {', '.join(_OPTIONS)}"
+def _options(query: Mapping[str, str]) -> dict[str, object]:
+    unknown = query.keys() - _OPTIONS.keys()
+    if unknown:
+        # a & in a password makes an option of its rest
+        named = "what follows the &" if "password" in query else repr(min(unknown)[:40])
+        message = f"--store: {named} is no option. Known: prefix, {', '.join(_OPTIONS)}"
         raise InvalidArgument(message)
-    return read(name, text)
+    return {name: _OPTIONS[name](name, text) for name, text in query.items()}
 
 
 def _text(_: str, text: str) -> str:

@@ -14,11 +14,14 @@ from typing import Any
 
 from ...base.errors import InvalidArgument, StoreDamaged, StoreUnavailable
 from ...base.log import (
+    HERE,
     EventAdded,
     LogLine,
     Operation,
     PageAdded,
     Represented,
+    Reverted,
+    SessionOpened,
     TurnBegan,
     VersionAdded,
     data_of,
@@ -134,6 +137,7 @@ def session_of(handle: str, row: Mapping[str, bytes]) -> Session:
         active_at=float(row["active_at"]),
         title=text("title"),
         parent=text("parent"),
+        forked_at=int(row["forked_at"]) if "forked_at" in row else None,
         model=text("model"),
         budget=int(row["budget"]) if "budget" in row else None,
         mode=text("mode"),
@@ -197,7 +201,7 @@ def _sources(operations: Sequence[Operation]) -> Iterator[str]:
     """Pages that must not have been forgotten: their content would come back."""
     for operation in operations:
         named = list(getattr(operation, "derived_from", ()))
-        if isinstance(operation, VersionAdded | Represented):
+        if isinstance(operation, VersionAdded | Reverted | Represented):
             named.append(operation.page_id)
         yield from (page for page in named if _slot(page) < 0)
 
@@ -223,6 +227,8 @@ def _operation(operation: Operation, moment: Moment | None) -> dict[str, Json]:
     }
     if operation.session is not None:
         wire["session"] = operation.session
+    if isinstance(operation, SessionOpened) and operation.forked_at is not None:
+        wire["forks"] = operation.parent
     if page_id is not None:
         wire["page"] = page_id
     if key is not None and not follows:
@@ -250,6 +256,8 @@ def _blanks(operation: Operation, data: Mapping[str, Json]) -> Iterator[list[Jso
         yield ["derived_from", "ids", items]
     if isinstance(operation, VersionAdded) and operation.version == 0:
         yield ["version", "version", operation.page_id]
+    if isinstance(operation, SessionOpened) and operation.forked_at == HERE:
+        yield ["forked_at", "position", None]
 
 
 def _line(line: LogLine) -> dict[str, Json]:

@@ -107,8 +107,8 @@ class Following:
                     log.exception("following %s", workspace.id)
             with suppress(StoreError):  # what a reader kept from being scrubbed
                 await anyio.to_thread.run_sync(self._follower.scrub)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _EVERY)
+            with anyio.move_on_after(_EVERY):  # asyncio.wait_for may swallow a cancellation
+                await self._wake.wait()
 
     async def _catch_up(self, workspace: Workspace, place: str, *, patient: bool) -> int:
         """Bring the index up to the log; how far it is behind when that would take too long."""
@@ -162,7 +162,7 @@ class Following:
     async def _entry(
         self, place: str, one: Sequence[Any], texts: dict[int, bytes], sessions: dict[int, str]
     ) -> Entry:
-        entry, first, branch, *contents = one
+        entry, first, branch, *contents, again = one
         line = line_of(entry)
         page, recorded_at = page_added(first or entry)
         sessions[int(branch)] = str(line.operation.session)
@@ -170,7 +170,8 @@ class Following:
             if number != b"-":
                 with suppress(StoreError):  # damaged: its readers hear so, the index has no words
                     texts[int(number)] = await self.whole(place, int(number), stored)
-        return Entry(line, page, recorded_at, int(branch))
+        made_again: Any = line_of(again).operation if again else None
+        return Entry(line, page, recorded_at, int(branch), made_again)
 
     async def whole(self, place: str, number: int, first: bytes) -> bytes:
         """The plain bytes of a content whose first chunk was read.

@@ -11,15 +11,22 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any, Self
 
 from ...base.clock import RandomIds
 from ...base.errors import StoreDamaged
 from ...base.exported import contents_of
-from ...base.log import EventAdded, Forgotten, LogLine, PageAdded, SessionOpened, VersionAdded
+from ...base.log import (
+    EventAdded,
+    Forgotten,
+    LogLine,
+    PageAdded,
+    Reverted,
+    SessionOpened,
+    VersionAdded,
+)
 from ..contract import Resident, Workspace
-from .address import Address, read_address
+from .address import read_address
 from .drafting import chunks_of, hash_of, restored
 from .link import Link, Said, Script
 from .reading import line_of, residents_of
@@ -127,7 +134,7 @@ class Told:
             self.forgotten.add(made.page_id)
         elif isinstance(made, PageAdded):
             self.pages[made.page_id] = line.position
-        if isinstance(made, PageAdded | VersionAdded | Forgotten):
+        if isinstance(made, PageAdded | VersionAdded | Reverted | Forgotten):
             self.indexable = line.position
         if isinstance(made, PageAdded | EventAdded):
             self._count(made.event_id, made.page_id)
@@ -229,7 +236,7 @@ class Inspector:
     def __init__(self, url: str, timeout: float) -> None:
         self.address = read_address(url)
         self._timeout = timeout
-        self._script = Script("read", "no-writes")
+        self._script = Script("keys", "read", flags="no-writes")
 
     @property
     def place(self) -> str:
@@ -348,11 +355,6 @@ class Inspector:
 
     async def _ask(self, place: str, question: str, *arguments: str | int) -> Any:  # noqa: ANN401
         return await self._link.script(self._script, place, question, *arguments)
-
-
-def index_file(folder: Path, address: Address) -> Path:
-    """Where the local index of a server's workspaces lies."""
-    return folder / f"index-{address.digest}.db"
 
 
 def _of_numbers(told: Told, keys: Keys) -> Iterator[str]:

@@ -25,7 +25,7 @@ from .failures import Unanswered, explain
 from .node import CONNECTIONS, Argument, Line, Node
 from .routes import Cluster, Place, Routes, Single
 
-_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds before a request is sent again, growing
+_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds before a request is sent again, growing
 _TRIES = 2  # that a deadline has room for when the server swallows them
 _SETTINGS = ("appendfsync", "save", "min-replicas-to-write")  # what INFO does not tell
 _MARGIN = 0.1  # of the deadline, for what comes after a confirmation
@@ -35,12 +35,11 @@ Find = Callable[[bool], Awaitable[Node]]
 
 
 class Script:
-    """A Lua script of ours: the names of the keys, then what it does with them."""
+    """A Lua script of ours, made of files that lie together in resources/redis."""
 
-    def __init__(self, name: str, flags: str) -> None:
+    def __init__(self, *parts: str, flags: str = "") -> None:
         heading = f"#!lua flags={flags}\n" if flags else "#!lua\n"
-        body = assets.text("redis/keys.lua") + assets.text(f"redis/{name}.lua")
-        self.text = heading + body
+        self.text = heading + "".join(assets.text(f"redis/{part}.lua") for part in parts)
         self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -63,8 +62,9 @@ class Said:
 @dataclass(slots=True)
 class _Course:
     """How a request has gone. ``crowded``: it waits until another one has ended. ``lost``: it
-    was sent at least once, and nobody knows what came of it."""
+    was sent at least once, and nobody knows what came of it, which matters if it ``writes``."""
 
+    writes: bool
     error: Exception = field(default_factory=TimeoutError)
     crowded: bool = False
     lost: bool = False
@@ -88,27 +88,33 @@ class Link:
         """
         return await self._ask(self._to(key), partial(_run, script, key, arguments))
 
-    async def confirmed(
+    async def write(
         self,
         script: Script,
         key: str,
         arguments: Sequence[Argument],
-        confirm: Sequence[Argument],
-        within: float,
+        confirm: Sequence[Argument] = (),
+        within: float = 0.0,
     ) -> tuple[Any, Any]:
         """What the script answers, and what ``confirm`` (WAIT, WAITAOF) says of its writes.
 
         Both go through one connection: a server confirms what came through the same. The second
-        is an exception where no confirmation came ``within`` so many seconds: the first stands.
+        is None where nothing is to be confirmed, and an exception where no confirmation came
+        ``within`` so many seconds: the first stands.
+
+        Raises:
+            Unanswered: the server may have run the script.
+            StoreError: it has not.
         """
 
         async def talk(line: Line) -> tuple[Any, Any]:
             answer = await _run(script, key, arguments, line)
+            if not confirm:
+                return answer, None
             left = anyio.current_effective_deadline() - anyio.current_time()
-            patience = min(within, left - _MARGIN * self.timeout)
-            return answer, await _confirmation(line, confirm, patience, self.timeout)
+            return answer, await _confirmation(line, confirm, within, left - _MARGIN * self.timeout)
 
-        return cast("tuple[Any, Any]", await self._ask(self._to(key), talk))
+        return cast("tuple[Any, Any]", await self._ask(self._to(key), talk, writes=True))
 
     async def command(self, *arguments: Argument) -> Any:  # noqa: ANN401 - as Redis answers
         """What a single command answers, whose first argument is its key.
@@ -138,8 +144,8 @@ class Link:
     def _to(self, key: str) -> Find:
         return lambda again: self._routes.find(key, again=again)
 
-    async def _ask(self, find: Find, talk: Talk) -> Any:  # noqa: ANN401
-        course = _Course()
+    async def _ask(self, find: Find, talk: Talk, *, writes: bool = False) -> Any:  # noqa: ANN401
+        course = _Course(writes)
         if self._closed:
             raise self._failure(course)
         with anyio.move_on_after(self.timeout) as scope:
@@ -160,9 +166,10 @@ class Link:
                 if not await self._routes.learn(error, again=again):
                     raise self._failure(course) from error
             await anyio.sleep(_pause(attempt))
+        raise AssertionError  # the counting never ends
 
     async def _try(self, node: Node, talk: Talk, course: _Course) -> Any:  # noqa: ANN401
-        course.crowded = True
+        course.crowded = node.places.available_tokens < 1
         async with node.places:
             course.crowded = False
             async with node.line() as line:
@@ -182,7 +189,7 @@ class Link:
             )
         else:
             failure = explain(course.error, self.name)
-        return Unanswered(failure.message) if course.lost else failure
+        return Unanswered(failure.message) if course.writes and course.lost else failure
 
     async def _primaries(self) -> list[Node]:
         try:
@@ -192,7 +199,7 @@ class Link:
             raise explain(error, self.name) from error
 
     async def _about(self, node: Node) -> Said:
-        async def find(again: bool) -> Node:
+        async def find(_: bool) -> Node:
             return node
 
         async def told(*arguments: Argument) -> Any:  # noqa: ANN401 - None where it is forbidden
@@ -230,11 +237,14 @@ async def _run(script: Script, key: str, arguments: Sequence[Argument], line: Li
 
 
 async def _confirmation(
-    line: Line, confirm: Sequence[Argument], patience: float, timeout: float
+    line: Line, confirm: Sequence[Argument], within: float, patience: float
 ) -> Any:  # noqa: ANN401
-    """What the server says of the line's writes; an exception when it says nothing in time."""
-    milliseconds = max(1, round(patience * 1000))  # 0 would be for ever
-    with anyio.move_on_after(patience + _MARGIN / 2 * timeout):
+    """What the server says of the line's writes; an exception when it says nothing in time.
+
+    A server ends its waiting up to a tenth of a second late, so ``patience`` is to be longer.
+    """
+    milliseconds = max(1, round(min(within, patience / 2) * 1000))  # 0 would be for ever
+    with anyio.move_on_after(patience):
         try:
             return await line.ask(*confirm, milliseconds, patient=True)
         except (RedisError, OSError) as error:
@@ -262,6 +272,4 @@ def _routes(address: Address, patience: float) -> Routes:
 
     if address.cluster:
         return Cluster(address.nodes, make, patience)
-    if address.nodes:
-        return Single(make(address.nodes[0]))
     return Single(Node(address.options, patience))

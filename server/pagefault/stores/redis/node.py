@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from redis.asyncio import Redis
@@ -27,8 +26,9 @@ class Line:
     ``waits``: a request was sent, and its answer has not come.
     """
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    def __init__(self, connection: AbstractConnection, patience: float) -> None:
         self._connection = connection
+        self._patience = patience
         self.waits = False
 
     async def ask(self, *arguments: Argument, patient: bool = False) -> Any:  # noqa: ANN401
@@ -36,8 +36,9 @@ class Line:
         packed = self._connection.pack_command(*arguments)
         self.waits = True
         try:
-            await self._connection.send_packed_command(packed)
-            answer = await self._connection.read_response(timeout=math.inf if patient else None)
+            with anyio.fail_after(None if patient else self._patience):
+                await self._connection.send_packed_command(packed)
+                answer = await self._connection.read_response()
         except RedisError as error:
             self.waits = not is_answer(error)
             raise
@@ -58,20 +59,22 @@ class Node:
         self._client = Redis(
             **options,
             retry=Retry(NoBackoff(), 0),
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
+            socket_timeout=None,  # else it sends with asyncio.wait_for, which may swallow
+            socket_connect_timeout=patience,  # a cancellation: we count the time ourselves
             max_connections=CONNECTIONS,
             protocol=2,
             driver_info=None,
         )
+        self._patience = patience
         self.places = anyio.CapacityLimiter(CONNECTIONS)
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[Line]:
         """A connection of one's own. One whose answer is still to come is not used again."""
-        pool = self._client.connection_pool
-        connection = await pool.get_connection()
-        line = Line(connection)
+        pool: Any = self._client.connection_pool
+        with anyio.fail_after(self._patience):  # connects, and says who we are
+            connection: AbstractConnection = await pool.get_connection()
+        line = Line(connection, self._patience)
         try:
             yield line
         finally:
@@ -82,7 +85,7 @@ class Node:
 
     def read_info(self, answer: bytes) -> dict[str, Any]:
         """What INFO answers, by name."""
-        return dict(self._client.response_callbacks["INFO"](answer))
+        return dict(cast("Any", self._client).response_callbacks["INFO"](answer))
 
     async def reconnect(self) -> None:
         """Let go of the connections that nobody uses: the name may lead elsewhere by now."""

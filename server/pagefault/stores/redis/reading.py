@@ -89,6 +89,10 @@ def version_of(line: LogLine) -> Version:
         made.trust,
         line.at,
         line.position,
+        made.modality,
+        made.size,
+        made.importance,
+        made.hint,
     )
 
 

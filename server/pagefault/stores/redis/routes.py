@@ -19,6 +19,7 @@ from .failures import is_passing
 from .node import Node
 
 _SLOTS = 16_384
+_FRESH = 0.1  # seconds, in which slots are not read again because of a failure
 
 Place = tuple[str, int]  # host and port
 
@@ -46,27 +47,27 @@ class Routes(Protocol):
 class Single:
     """One server."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, server: Node) -> None:
+        self._server = server
 
-    async def find(self, key: str, *, again: bool) -> Node:
+    async def find(self, key: str, *, again: bool) -> Node:  # noqa: ARG002
         """The server."""
-        return self._node
+        return self._server
 
     async def learn(self, error: Exception, *, again: bool) -> bool:
         """A primary that has become a replica may have handed its name to another server."""
         if isinstance(error, ReadOnlyError) and not again:
-            await self._node.reconnect()
+            await self._server.reconnect()
             return True
         return is_passing(error)
 
     async def primaries(self) -> list[Node]:
         """The server."""
-        return [self._node]
+        return [self._server]
 
     async def close(self) -> None:
         """Let go of every connection."""
-        await self._node.close()
+        await self._server.close()
 
 
 class Cluster:
@@ -80,6 +81,7 @@ class Cluster:
         self._nodes = {seed: make(seed) for seed in seeds}
         self._slots: list[Place | None] = []
         self._stale = False
+        self._read_at = 0.0
         self._reading: asyncio.Task[None] | None = None
 
     async def find(self, key: str, *, again: bool) -> Node:
@@ -88,7 +90,7 @@ class Cluster:
         Raises:
             ClusterDownError: no node has.
         """
-        if not self._slots or (again and self._stale):
+        if not self._slots or (again and self._stale and self._age() > _FRESH):
             await asyncio.shield(self._read())
         place = self._slots[key_slot(key.encode())]
         if place is None:
@@ -97,7 +99,7 @@ class Cluster:
             raise ClusterDownError(message, status_code="CLUSTERDOWN")
         return self._at(place)
 
-    async def learn(self, error: Exception, *, again: bool) -> bool:
+    async def learn(self, error: Exception, *, again: bool) -> bool:  # noqa: ARG002
         """A slot is elsewhere, or a node is gone."""
         if isinstance(error, MovedError):
             if self._slots and error.host:
@@ -120,6 +122,9 @@ class Cluster:
         for node in self._nodes.values():
             await node.close()
 
+    def _age(self) -> float:
+        return asyncio.get_running_loop().time() - self._read_at
+
     def _at(self, place: Place) -> Node:
         if place not in self._nodes:
             self._nodes[place] = self._make(place)
@@ -128,7 +133,7 @@ class Cluster:
     def _read(self) -> asyncio.Task[None]:
         """The reading of the slots that is under way, or a new one."""
         if self._reading is None:
-            self._stale = False
+            self._stale, self._read_at = False, asyncio.get_running_loop().time()
             self._reading = asyncio.get_running_loop().create_task(self._ask_all())
             self._reading.add_done_callback(self._was_read)
         return self._reading

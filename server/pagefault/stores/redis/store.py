@@ -13,7 +13,7 @@ from typing import Any, Self
 import anyio.to_thread
 
 from ...base.clock import Ids, RandomIds
-from ...base.errors import StoreUnavailable
+from ...base.errors import StoreDamaged, StoreUnavailable
 from ...base.log import LogLine
 from ...base.page import Page, Version
 from ...index.document import Search
@@ -36,11 +36,13 @@ from . import reading
 from .address import Address, read_address
 from .drafting import draft, draft_replay, hash_of, session_of
 from .following import Following
-from .link import Argument, Link, Script
+from .link import Link, Script
+from .node import Argument
 from .registry import Registry
 from .writer import Confirmation, Writer
 
 _AHEAD = 8 * 2**20  # bytes of contents that were read along with their pages
+_LINEAGES = 4_096  # sessions of which it is remembered what they are forks of
 _TOGETHER = 500  # pages asked for in one request
 _CONTENTS = 4 * 2**20  # bytes of contents in one answer
 _STANDING = ("claim", "summary", "procedure", "index")
@@ -61,13 +63,14 @@ class RedisStore:
     ) -> None:
         self.name = address.name
         self._link = Link(address, timeout)
-        self._script = Script("read", "no-writes")
+        self._script = Script("keys", "read", flags="no-writes")
         self._registry = Registry(self._link, address.prefix, ids)
         self._writer = Writer(self._link, ids, confirmation)
         self._following = Following(self._link, self._script, follower)
         self._places: dict[int, str] = {}
         self._ahead: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._ahead_size = 0
+        self._lineages: dict[tuple[int, str], tuple[tuple[int, int], ...]] = {}
 
     @classmethod
     def open(
@@ -238,6 +241,16 @@ class RedisStore:
         """The session's recorded events, in order."""
         return self._lines(await self._ask(workspace, "events", session, after, limit))
 
+    async def moves(
+        self, workspace: Workspace, session: str, after: int, limit: int
+    ) -> list[LogLine]:
+        """The session's own lines that say what it maps, pins and reads, in order."""
+        return self._lines(await self._ask(workspace, "moves", session, after, limit))
+
+    async def checkpoints(self, workspace: Workspace, session: str) -> list[LogLine]:
+        """The lines that gave the lineage's positions their names, in order."""
+        return self._lines(await self._ask(workspace, "checkpoints", session))
+
     async def log(
         self,
         workspace: Workspace,
@@ -275,7 +288,9 @@ class RedisStore:
     async def search(self, workspace: Workspace, session: str, search: Search) -> Found:
         """Ranked hits over everything acknowledged before the call, as ``session`` sees it."""
         place = self._place(workspace)
-        found, texts = await self._following.search(workspace, place, session, search)
+        ancestors = await self._ancestors(workspace, session)
+        asked = replace(search, ancestors=ancestors)
+        found, texts = await self._following.search(workspace, place, session, asked)
         self._keep_ahead(workspace, texts)
         return found
 
@@ -293,12 +308,24 @@ class RedisStore:
         }
 
     async def backup(self, target: Path) -> None:
-        """Everything, moved into a SQLite file."""
+        """Everything, moved into a SQLite file.
+
+        Raises:
+            StoreDamaged: some contents cannot be read any more; the rest was copied.
+        """
         copy = await anyio.to_thread.run_sync(partial(SqliteStore.open, target, synced=False))
         try:
-            await move(self, copy)
+            moved = await move(self, copy)
         finally:
             await copy.close()
+            target.with_name(target.name + ".lock").unlink(missing_ok=True)
+        lost = sum(len(workspace.lost) for workspace in moved)
+        if lost:
+            message = (
+                f"{lost} contents in {self.name} are damaged and are not in the copy; everything "
+                "else is. Run `pagefault doctor`."
+            )
+            raise StoreDamaged(message)
 
     async def close(self) -> None:
         """Wait for what is under way, and let go of the connections and the local file."""
@@ -314,6 +341,18 @@ class RedisStore:
 
     async def _ask(self, workspace: Workspace, question: str, *arguments: Argument) -> Any:  # noqa: ANN401
         return await self._link.script(self._script, self._place(workspace), question, *arguments)
+
+    async def _ancestors(self, workspace: Workspace, session: str) -> tuple[tuple[int, int], ...]:
+        """What a fork reads besides its own branch, asked once: it never changes."""
+        known = self._lineages.get((workspace.key, session))
+        if known is None:
+            (own, _), *others = await self._ask(workspace, "lineage", session)
+            known = tuple((int(number), int(upto)) for number, upto in others)
+            if own:
+                self._lineages[workspace.key, session] = known
+            while len(self._lineages) > _LINEAGES:
+                self._lineages.pop(next(iter(self._lineages)))
+        return known
 
     def _note(self, workspace: Workspace, place: str) -> None:
         self._places[workspace.key] = place
@@ -344,5 +383,5 @@ def _follower(folder: Path | None, address: Address) -> Follower:
     if folder is None:
         return Follower.open(None, None)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"index-{address.digest}.db"
+    path = address.index_file(folder)
     return Follower.open(path, FileLock(path.with_name(path.name + ".lock")))

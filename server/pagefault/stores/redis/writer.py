@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from ...base.clock import Ids
-from ...base.errors import StoreUnavailable
+from ...base.errors import StoreError, StoreFull, StoreUnavailable
 from ..contract import Applied, Conflict
 from .drafting import Draft, applied
-from .link import Argument, Link, Script
+from .failures import Unanswered
+from .link import Link, Script
+from .node import Argument
 
 _BATCH = 64  # commits of one request
 _BYTES = 2**21  # of contents, after which a request is closed
@@ -59,8 +64,8 @@ class Writer:
     def __init__(self, link: Link, ids: Ids, confirmation: Confirmation) -> None:
         self._link = link
         self._confirmation = confirmation
-        self._apply = Script("apply", "")
-        self._forget = Script("apply", "allow-oom")  # it makes room
+        self._apply = Script("keys", "fold", "apply")
+        self._forget = Script("keys", "fold", "apply", flags="allow-oom")  # it makes room
         self._lanes: dict[str, _Lane] = {}
         self._name = ids.handle(_TOKEN_BITS)
         self._count = 0
@@ -76,18 +81,19 @@ class Writer:
         """Send a commit to the workspace whose keys begin with ``place``; what came of it.
 
         Raises:
-            StoreError: what the server did. Whether the commit stands is then not known, unless
-                the message says so; to send it anew is safe where its events have keys.
+            StoreError: what the server did. Where its message says so, whether the commit stands
+                is not known; to send it anew is safe where its events have keys.
         """
-        for name, part in draft.staged:
-            await self._link.command("SET", f"{place}:u:{name}", part, "EX", _STAGED_FOR)
         job = _Job(draft, durable, scrubs, asyncio.get_running_loop().create_future())
         job.answer.add_done_callback(_seen)
-        lane = self._lanes.setdefault(place, _Lane())
-        lane.waiting.append(job)
-        if lane.sender is None:
-            lane.sender = asyncio.create_task(self._empty(place, lane))
-        answer, obtained = await asyncio.shield(job.answer)
+        try:
+            for name, part in draft.staged:
+                await self._link.command("SET", f"{place}:u:{name}", part, "EX", _STAGED_FOR)
+            self._queue(place, job)
+            answer, obtained = await asyncio.shield(job.answer)
+        except StoreFull:
+            await self._unstage(place, draft)
+            raise
         outcome = applied(answer, self._link.name)
         return replace(outcome, obtained=obtained) if isinstance(outcome, Applied) else outcome
 
@@ -97,16 +103,28 @@ class Writer:
             if lane.sender is not None:
                 await asyncio.wait((lane.sender,))
 
+    def _queue(self, place: str, job: _Job) -> None:
+        lane = self._lanes.setdefault(place, _Lane())
+        lane.waiting.append(job)
+        if lane.sender is None:
+            lane.sender = asyncio.create_task(self._empty(place, lane))
+
+    async def _unstage(self, place: str, draft: Draft) -> None:
+        """Let go of what has arrived of a commit that found no room; else it goes by itself."""
+        with suppress(StoreError):
+            for name, _ in draft.staged:
+                await self._link.command("UNLINK", f"{place}:u:{name}")
+
     async def _empty(self, place: str, lane: _Lane) -> None:
         while lane.waiting:
             batch = _batch(lane.waiting)
             try:
                 answers, obtained = await self._request(place, batch)
             except Exception as error:  # whatever it was, the callers must hear of it
-                if isinstance(error, StoreUnavailable):  # those behind have waited long enough
-                    batch += lane.waiting
-                    lane.waiting.clear()
                 _refuse(batch, error)
+                if isinstance(error, StoreUnavailable):  # those behind have waited long enough
+                    _refuse(lane.waiting, StoreUnavailable(error.message))
+                    lane.waiting.clear()
                 continue
             for job, answer in zip(batch, answers, strict=True):
                 if not job.answer.done():
@@ -116,24 +134,24 @@ class Writer:
     async def _request(self, place: str, batch: Sequence[_Job]) -> tuple[list[Any], str | None]:
         arguments = [argument for job in batch for argument in job.draft.arguments]
         script = self._forget if any(job.scrubs for job in batch) else self._apply
-        confirm = self._confirm() if any(job.durable for job in batch) else None
-        if confirm is None:
-            return await self._link.script(script, place, *arguments), None
-        answers, said = await self._link.confirmed(script, place, arguments, confirm)
-        return answers, self._obtained(said)
+        confirm = self._confirm() if any(job.durable for job in batch) else ()
+        within = self._confirmation.timeout
+        answers, said = await self._link.write(script, place, arguments, confirm, within)
+        return answers, None if said is None else self._obtained(said)
 
-    def _confirm(self) -> tuple[Argument, ...] | None:
+    def _confirm(self) -> tuple[Argument, ...]:
         wanted = self._confirmation
-        within = round(wanted.timeout * 1000)
         if wanted.aof:
-            return ("WAITAOF", 1, wanted.replicas, within)
-        return ("WAIT", wanted.replicas, within) if wanted.replicas else None
+            return ("WAITAOF", 1, wanted.replicas)
+        return ("WAIT", wanted.replicas) if wanted.replicas else ()
 
     def _obtained(self, said: Any) -> str:  # noqa: ANN401 - a number, a list of two, or an error
         """In words, whose confirmation came in time."""
         wanted = self._confirmation
-        if isinstance(said, Exception):
+        if isinstance(said, ResponseError):
             return f"not confirmed: the server cannot ({str(said)[:80]})"
+        if isinstance(said, Exception):
+            return "not confirmed: no answer in time"
         here, replicas = (None, int(said)) if isinstance(said, int) else map(int, said)
         parts = [] if here is None else ["fsynced here" if here else "not yet fsynced here"]
         if wanted.replicas:
@@ -141,7 +159,7 @@ class Writer:
         return ", ".join(parts)
 
 
-def _refuse(batch: Sequence[_Job], error: Exception) -> None:
+def _refuse(batch: Iterable[_Job], error: Exception) -> None:
     for job in batch:
         if not job.answer.done():
             job.answer.set_exception(_doubtful(error))
@@ -149,7 +167,7 @@ def _refuse(batch: Sequence[_Job], error: Exception) -> None:
 
 def _doubtful(error: Exception) -> Exception:
     """The failure of a commit whose answer may have been lost on its way."""
-    if not isinstance(error, StoreUnavailable):
+    if not isinstance(error, Unanswered):
         return error
     message = (
         f"{error.message} Whether this write stands is not known: look, or repeat it with the "
