@@ -13,10 +13,11 @@ from .base.log import EventAdded, Operation, PageAdded, SessionChanged, SessionO
 from .base.page import PREFIXES, SOURCE_TRUST
 from .base.tokens import Tokenizer
 from .memory import Memory
-from .memory.context import MODES, digest
+from .memory.context import MODES
 from .memory.mapping import page_of
+from .memory.prefetching import digest
 from .memory.writing import map_new, mapped_forms
-from .paging.levels.reference import excerpt, stub
+from .paging.levels.reference import excerpt
 from .paging.resident import Mapped
 from .residency import Residency
 from .stores.contract import Applied, Commit, Session, Workspace
@@ -158,7 +159,7 @@ async def record(
         seat.saw(applied.sessions[seat.row.id])
         if not imported and any(event.role == "user" for event in read):
             seat.announced = None
-        evicted = () if imported else map_new(seat, batch.forms(applied, tokenizer))
+        evicted = () if imported else map_new(seat, await batch.forms(memory, applied))
     return RecordedBatch(batch.answers(applied), batch.tokens(applied), evicted, applied.obtained)
 
 
@@ -192,7 +193,7 @@ class _Batch:
         self.contents: list[bytes] = []
         self.new: list[str] = []
         self._places: list[tuple[int, int | None, int]] = []  # event slot, page slot, tokens
-        self._pages: list[tuple[int, PageAdded, str]] = []
+        self._pages: list[tuple[int, PageAdded]] = []
 
     def add(self, event: Recorded, *, begins_turn: bool) -> None:
         """One event, and its page when it has content."""
@@ -225,14 +226,13 @@ class _Batch:
         if page_slot is not None:
             self._add_page(event, (slot, page_slot), payload, tokens)
 
-    def forms(self, applied: Applied, tokenizer: Tokenizer) -> list[tuple[Mapped, Mapped | None]]:
+    async def forms(self, memory: Memory, applied: Applied) -> list[tuple[Mapped, Mapped | None]]:
         """The new pages as they could be mapped."""
-        made = []
-        for slot, added, text in self._pages:
-            if slot not in applied.duplicates:
-                page = page_of(added, applied.ids[slot])
-                made.append(mapped_forms(page, tokenizer.count(stub(page, text, None))))
-        return made
+        return [
+            await mapped_forms(memory, self.seat, page_of(added, applied.ids[slot]))
+            for slot, added in self._pages
+            if slot not in applied.duplicates
+        ]
 
     def answers(self, applied: Applied) -> tuple[RecordedEvent, ...]:
         """The ids in the order of the events."""
@@ -275,7 +275,7 @@ class _Batch:
             tool_name=event.tool_name,
         )
         self.operations.append(added)
-        self._pages.append((page_slot, added, text))
+        self._pages.append((page_slot, added))
 
     def _slot(self, prefix: str) -> int:
         self.new.append(prefix)

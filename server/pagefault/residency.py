@@ -7,14 +7,14 @@ first, the set is read anew and the decisions that are still under way are taken
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
 
 from .base.log import Evicted, Faulted, FaultedIn, Operation, SessionOpened, TurnBegan
 from .base.page import Page
-from .paging.eviction import Policy
+from .paging.eviction import Policy, looks_at_modality
 from .paging.resident import Mapped
 from .paging.working_set import WorkingSet
 from .stores.contract import Applied, Commit, Conflict, Resident, Session, Store, Workspace
@@ -81,6 +81,11 @@ class Residency:
         return bool(self._pending)
 
     @property
+    def revision(self) -> int:
+        """The session's revision in the store that the set is known to be true of."""
+        return self._revision
+
+    @property
     def unwritten(self) -> frozenset[str]:
         """The pages whose place in the working set the store does not know yet."""
         waiting = (line for decision in self._pending for line in decision.operations)
@@ -127,6 +132,7 @@ class Residency:
         """Take over what a commit of this process made of the session's row."""
         if row.turn > self.set.turn:
             self.begin_turn(row.turn)
+            self.decide(release_idle)
         self.row = row
         self.set.budget = row.budget or self.rules.budget
 
@@ -173,6 +179,11 @@ class Residency:
                     return answer
         return None
 
+    async def reread(self) -> None:
+        """Read the set anew, after a commit that made another of it."""
+        async with self._writing:
+            await self._reload()
+
     async def _write(self, batch: list[_Decision], commit: Commit) -> Applied | None:
         """Write the decisions and then the commit, as one; None when another was first."""
         decided = [operation for decision in batch for operation in decision.operations]
@@ -199,6 +210,8 @@ class Residency:
 
     async def _load(self, row: Session) -> None:
         residents = await self.store.residents(self.workspace, row.id)
+        mapped = [resident for resident in residents if resident.level is not None]
+        modalities = await self._modalities(mapped)
         self.row = row
         self._revision = row.revision
         self.set = WorkingSet(
@@ -206,11 +219,20 @@ class Residency:
             self.rules.policy,
             protection=self.rules.protection,
             damping=self.rules.damping,
-            pages=(_mapped(resident) for resident in residents if resident.level is not None),
+            pages=[_mapped(one, modalities.get(one.page_id, "text")) for one in mapped],
             evicted=((r.page_id, r.turn) for r in residents if r.level is None),
+            learned=self.set.learned,
         )
         self.set.begin_turn(row.turn)
         self.faults, self.fault_tokens = row.faults, row.fault_tokens
+
+    async def _modalities(self, mapped: Sequence[Resident]) -> Mapping[str, str]:
+        """What a resident's row does not tell, for the policies that look at it."""
+        if not looks_at_modality(self.rules.policy):
+            return {}
+        named = [resident.page_id for resident in mapped]
+        pages = await self.store.pages(self.workspace, named, self.row.id)
+        return {page_id: page.modality for page_id, page in pages.items()}
 
     async def _decide_again(self) -> None:
         """Take the pending decisions once more on a set that was read anew."""
@@ -229,15 +251,23 @@ def _fit(seat: Residency) -> list[Operation]:
     """Let go of what a budget that has become smaller has no room for."""
     gone = seat.set.plan_fit()
     for page in gone:
-        seat.set.evict(page.page_id)
+        seat.set.give_way(page.page_id)
     return [Evicted(session=seat.row.id, page_id=page.page_id, cause="budget") for page in gone]
+
+
+def release_idle(seat: Residency) -> list[Operation]:
+    """As a turn begins, and the room runs out: let go in one batch of what is not worth keeping."""
+    gone = [step.page for step in seat.set.plan_idle()]
+    for page in gone:
+        seat.set.give_way(page.page_id)
+    return [Evicted(session=seat.row.id, page_id=page.page_id, cause="idle") for page in gone]
 
 
 def _empty(rules: Rules) -> WorkingSet:
     return WorkingSet(rules.budget, rules.policy)
 
 
-def _mapped(resident: Resident) -> Mapped:
+def _mapped(resident: Resident, modality: str) -> Mapped:
     return Mapped(
         page_id=resident.page_id,
         version=resident.version,
@@ -252,4 +282,5 @@ def _mapped(resident: Resident) -> Mapped:
         pinned=resident.pinned,
         pinned_until=resident.pinned_until,
         role=resident.role,
+        modality=modality,
     )

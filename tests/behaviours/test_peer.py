@@ -176,6 +176,46 @@ async def test_24_evicted_pages_come_back_identical_after_a_restart(connect, sto
             assert (page["page_id"], page["content"]) == (page_id, text)
 
 
+async def test_24_a_checkpoint_brings_back_ids_levels_pins_and_texts_after_a_restart(
+    connect, store_url
+):
+    if store_url.endswith(":memory:"):
+        pytest.skip("a memory ends with its process")
+    async with connect() as client:
+        await say(client, "hello", "how are you")
+        await call(client, "page_write", content="decided on Monday", pinned=True)
+        await call(client, "session_snapshot", action="checkpoint", name="monday")
+        before = await mapped(client)
+        await call(client, "page_write", content="decided on Tuesday", page_id="claim_1")
+        await call(client, "page_evict", page_ids=["msg_1"])
+        await say(client, "and on it goes")
+    async with connect() as client:
+        await call(client, "session_snapshot", action="restore", name="monday")
+        after = await mapped(client)
+        kept = ("page_id", "level", "tokens", "pinned")
+        assert {p: [one.get(k) for k in kept] for p, one in after.items()} == {
+            p: [one.get(k) for k in kept] for p, one in before.items()
+        }
+        page = (await call(client, "page_fault", page_id="claim_1"))["page"]
+        assert (page["content"], page["version"]) == ("decided on Monday", 1)
+
+
+async def test_25_the_context_at_a_turn_names_the_pages_that_were_mapped_then(client):
+    await say(client, "one")
+    await say(client, "two")
+    await call(client, "page_evict", page_ids=["msg_1"])
+    await say(client, "three")
+
+    async def at(turn):
+        stats = await call(client, "session_stats", turn=turn)
+        return {page["page_id"] for page in stats["pages"]}
+
+    assert await at(1) == {"msg_1"}
+    assert await at(2) == {"msg_2"}
+    assert await at(3) == {"msg_2", "msg_3"}
+    assert await at(0) == await at(4) == set()
+
+
 async def test_25_the_history_of_a_page_tells_of_its_making_its_eviction_and_its_return(client):
     await say(client, "hello")
     await call(client, "page_evict", page_ids=["msg_1"])

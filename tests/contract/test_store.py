@@ -98,7 +98,7 @@ async def test_versions_are_numbered_by_the_store(bench: Bench) -> None:
 
 
 async def test_a_bad_operation_in_the_middle_leaves_nothing(bench: Bench) -> None:
-    before = await bench.store.totals(bench.workspace)
+    before = await bench.counts()
     with pytest.raises(LookupError):
         await bench.do(
             SessionOpened(session="new"),
@@ -109,7 +109,7 @@ async def test_a_bad_operation_in_the_middle_leaves_nothing(bench: Bench) -> Non
             new=["claim", "claim"],
         )
     assert await bench.store.session(bench.workspace, "new") is None
-    assert await bench.store.totals(bench.workspace) == before
+    assert await bench.counts() == before
     assert await bench.store.contents(bench.workspace, 0, 10) == []
 
 
@@ -136,12 +136,12 @@ async def test_a_commit_planned_on_an_old_revision_writes_and_numbers_nothing(
     page = await bench.write()
     old = (await bench.session()).revision
     await bench.do(mapped(page))
-    before = await bench.store.totals(bench.workspace)
+    before = await bench.counts()
     answer = await bench.apply(
         added(), mapped("+0"), contents=[b"lost"], new=["claim"], expects={"s1": old}
     )
     assert answer == Conflict("s1")
-    assert await bench.store.totals(bench.workspace) == before
+    assert await bench.counts() == before
     assert await bench.write() == "claim_2"
 
 
@@ -149,10 +149,10 @@ async def test_a_commit_planned_on_an_old_head_writes_and_numbers_nothing(bench:
     page = await bench.write("one")
     revision = await bench.revision(page)
     await bench.revise(page, "two")
-    before = await bench.store.totals(bench.workspace)
+    before = await bench.counts()
     answer = await bench.apply(revision, contents=[b"late"], heads={("s1", page): 1})
     assert answer == Conflict(page)
-    assert await bench.store.totals(bench.workspace) == before
+    assert await bench.counts() == before
     assert await bench.text(page) == "two"
     assert await bench.revise(page, "three") == 3
 
@@ -234,12 +234,12 @@ async def test_an_answer_gives_the_sessions_as_they_are_now(bench: Bench) -> Non
 
 async def test_a_repeated_event_is_answered_with_its_first_ids(bench: Bench) -> None:
     first = await bench.say("hello", key="k1")
-    before = await bench.store.totals(bench.workspace)
+    before = await bench.counts()
     event, page = said(page_id="+1", key="k1"), added(page_id="+1", event_id="+0", key="k1")
     again = await bench.do(event, page, mapped("+1"), contents=[b"other"], new=["evt", "msg"])
     assert again.ids == first
     assert again.duplicates == {0, 1}
-    assert await bench.store.totals(bench.workspace) == before
+    assert await bench.counts() == before
     assert await bench.text(first[1]) == "hello"
 
 

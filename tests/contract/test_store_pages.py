@@ -112,7 +112,9 @@ async def test_versions_are_listed_oldest_first_with_their_branches(bench: Bench
         (3, 1, "s1", 3),
     ]
     position = (await bench.store.log(bench.workspace, 0, 100, page_id=page))[-1].position
-    assert versions[-1] == Version(page, 3, 1, "s1", 3, 11, "model", 2, bench.now, position)
+    assert versions[-1] == Version(
+        page, 3, 1, "s1", 3, 11, "model", 2, bench.now, position, size=44
+    )
 
 
 async def test_an_old_version_can_still_be_read(bench: Bench) -> None:

@@ -134,8 +134,8 @@ def test_a_branch_reads_its_own_version_and_others_the_home_branchs(shelf):
 
 
 def test_a_version_that_arrives_late_does_not_become_current(shelf):
-    page = shelf.write("the budget is large", version=2)
-    shelf.write("the budget is small", version=1, page_id=page)
+    page = shelf.write("the budget is large", version=2, position=9)
+    shelf.write("the budget is small", version=1, page_id=page, position=8)
     assert [hit.version for hit in shelf.hits("budget")] == [2]
 
 

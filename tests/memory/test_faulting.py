@@ -157,12 +157,13 @@ async def test_a_level_that_a_model_wrote_is_answered_in_its_words(
     assert (answer.text, answer.shown.level, answer.shown.origin) == ("A short tale.", 2, "model")
 
 
-async def test_a_level_that_does_not_exist_is_answered_by_the_next_fuller_one(
+async def test_a_level_that_a_page_is_too_short_for_is_answered_by_the_next_fuller_one(
     memory: Memory, seat: Residency
 ) -> None:
-    text = prose(300)
+    text = prose(100)
     page_id = await say(memory, seat, text)
-    assert (await recall(memory, seat, page_id, target_level=2)).text == text
+    answer = await recall(memory, seat, page_id, target_level=2)
+    assert (answer.shown.level, answer.shown.origin) == (1, "text/1")
     await write(memory, seat, WriteRequest("Reduced.", represents=page_id, level=1))
     answer = await recall(memory, seat, page_id, target_level=2)
     assert (answer.text, answer.shown.level) == ("Reduced.", 1)
@@ -271,7 +272,7 @@ async def test_a_page_far_larger_than_the_turns_tokens_is_answered_as_far_as_the
 ) -> None:
     await say(memory, seat, "hello")
     page_id = await keep(memory, seat, prose(40_000))
-    first = await recall(memory, seat, page_id)
+    first = await recall(memory, seat, page_id, target_level=0)
     assert count(first.text) <= 8_000
     assert first.next_offset == len(first.text)
     second = await recall(memory, seat, page_id, offset=first.next_offset)
@@ -393,10 +394,10 @@ async def test_a_page_larger_than_the_working_set_is_answered_and_not_mapped(
     make_memory: MakeMemory,
 ) -> None:
     async with seated(make_memory, budget_tokens=500) as (memory, seat):
-        small = [await say(memory, seat, prose(100, number)) for number in range(4)]
         text = prose(501, 9)
         large = await keep(memory, seat, text)
         await drop(memory, seat, large)
+        small = [await say(memory, seat, prose(100, number)) for number in range(4)]
         before = mapped(seat)
         answer = await recall(memory, seat, large)
         assert answer.text == text

@@ -197,10 +197,10 @@ async def test_a_page_is_demoted_to_a_smaller_level_and_stays_mapped(
 async def test_a_page_that_has_no_smaller_level_is_kept_as_it_is(
     memory: Memory, seat: Residency
 ) -> None:
-    short, long_one = await say(memory, seat, "yes"), await say(memory, seat, prose(300))
+    short, longer = await say(memory, seat, "yes"), await say(memory, seat, prose(40))
     assert (await release(memory, seat, [short], 3)).kept == (short,)
-    assert (await release(memory, seat, [long_one], 1)).kept == (long_one,)
-    assert seat.set.used == 300 + count("yes")
+    assert (await release(memory, seat, [longer], 1)).kept == (longer,)
+    assert seat.set.used == 40 + count("yes")
 
 
 async def test_a_released_page_that_was_not_mapped_is_neither_released_nor_kept(

@@ -277,6 +277,135 @@ def test_a_budget_below_the_pins_is_met_by_the_pins_that_were_used_least_lately(
     assert ids(shrunk(29, "msg_1", "msg_2").plan_fit()) == ["msg_3", "msg_1", "msg_2"]
 
 
+# --- idle pages --------------------------------------------------------------------------------
+
+
+def in_turns(*batches: list[Mapped], budget: int = 10_000, **options: Any) -> WorkingSet:
+    """A set in which each turn brought a batch of pages."""
+    made = WorkingSet(budget, options.pop("policy", lru), **options)
+    for turn, batch in enumerate(batches, 1):
+        made.begin_turn(turn)
+        lay(made, *batch)
+    return made
+
+
+def dead(numbers: Iterable[int], tokens: int = 1_000, **fields: Any) -> list[Mapped]:
+    return [page(f"msg_{number}", tokens, **fields) for number in numbers]
+
+
+def released(made: WorkingSet, turn: int) -> list[str]:
+    """What goes as that turn begins, and how it would go."""
+    made.begin_turn(turn)
+    return [step.page.page_id for step in made.plan_idle()]
+
+
+def test_no_idle_page_goes_while_a_turn_like_the_last_fits() -> None:
+    made = in_turns(dead(range(1, 5)), *([] for _ in range(40)), dead([5, 6]))
+    assert made.left == 4_000
+    assert released(made, made.turn + 1) == []
+
+
+def test_when_a_turn_like_the_last_does_not_fit_idle_pages_make_room_for_it_and_no_more() -> None:
+    made = in_turns(dead(range(1, 5)), *([] for _ in range(40)), dead(range(5, 10)))
+    assert made.left == 1_000
+    assert released(made, made.turn + 1) == ["msg_1", "msg_2", "msg_3", "msg_4"]
+    fewer = in_turns(dead(range(1, 8)), *([] for _ in range(40)), dead([8, 9]))
+    assert fewer.left == 1_000
+    assert released(fewer, fewer.turn + 1) == ["msg_1"]
+
+
+def test_pages_that_are_worth_keeping_wait_for_who_needs_the_room() -> None:
+    made = in_turns(dead(range(1, 9), 100), dead([9, 10], 100), budget=1_000)
+    assert released(made, 3) == []
+    assert ids(made.plan(page("msg_11", 100)).evicted) == ["msg_1"]
+
+
+def test_idle_pages_go_as_the_policy_says_so_that_claims_outlive_transcripts() -> None:
+    made = in_turns(
+        dead([1], page_type="claim"),
+        dead(range(2, 9)),
+        *([] for _ in range(60)),
+        dead([9, 10]),
+        policy=POLICIES["importance"],
+    )
+    assert released(made, made.turn + 1) == ["msg_2", "msg_3"]
+
+
+def test_pinned_and_protected_pages_do_not_go_for_being_idle() -> None:
+    made = in_turns(dead(range(1, 9)), *([] for _ in range(40)), dead([9, 10]), protection=2)
+    made.pin("msg_1", pinned=True, until=None)
+    made.commit(made.plan(page("msg_2", 999, level=1)))
+    assert released(made, made.turn + 1) == ["msg_3", "msg_4"]
+
+
+def test_an_idle_page_with_a_smaller_form_is_shown_in_it() -> None:
+    made = in_turns(dead(range(1, 9)), *([] for _ in range(40)), dead([9, 10]))
+    made.begin_turn(made.turn + 1)
+    steps = made.plan_idle({"msg_1": (3, 20)})
+    assert [(step.page.page_id, step.level, step.tokens) for step in steps] == [
+        ("msg_1", 3, 20),
+        ("msg_2", None, 0),
+        ("msg_3", None, 0),
+    ]
+
+
+def test_nobody_goes_while_the_pages_that_went_keep_coming_back() -> None:
+    made = in_turns(dead(range(1, 9)), *([] for _ in range(40)), dead([9, 10]))
+    for number in range(1, 5):
+        made.give_way(f"msg_{number}")
+    lay(made, *dead([1, 2, 3]))
+    assert made.learned.thrash.index == 0.75
+    assert released(made, made.turn + 1) == []
+    made.begin_turn(made.turn + 16)
+    lay(made, *dead([11]))
+    assert released(made, made.turn + 1) != []
+
+
+def test_what_someone_lets_go_himself_is_no_thrashing() -> None:
+    made = working_set(page("msg_1"))
+    made.evict("msg_1")
+    lay(made, page("msg_1"))
+    assert made.learned.thrash.evictions == 0
+
+
+# --- uses --------------------------------------------------------------------------------------
+
+
+def uses(made: WorkingSet, page_id: str = "msg_1") -> float:
+    known = made.get(page_id)
+    assert known is not None
+    return known.uses
+
+
+def test_uses_are_counted_by_turns_and_outlive_an_eviction() -> None:
+    made = working_set(page("msg_1"))
+    lay(made, page("msg_1"), page("msg_1"))
+    assert uses(made) == 1
+    made.begin_turn(1)
+    lay(made, page("msg_1"))
+    assert uses(made) == pytest.approx(2, abs=0.02)
+    made.give_way("msg_1")
+    made.begin_turn(2)
+    lay(made, page("msg_1"), faulted=True)
+    assert uses(made) == pytest.approx(3, abs=0.05)
+
+
+def test_what_was_learned_outlives_a_set_that_is_read_anew() -> None:
+    made = working_set(page("msg_1"), page("msg_2"))
+    for turn in range(1, 4):
+        made.begin_turn(turn)
+        lay(made, page("msg_1"))
+    again = WorkingSet(BUDGET, lru, pages=made.pages(), learned=made.learned)
+    assert (uses(again), uses(again, "msg_2")) == (uses(made), 1)
+
+
+def test_a_set_that_knows_no_more_begins_with_the_last_uses_of_its_pages() -> None:
+    made = WorkingSet(BUDGET, lru, pages=[page("msg_1", turn=4), page("msg_2", turn=1)])
+    made.begin_turn(5)
+    lay(made, page("msg_1"))
+    assert uses(made) == pytest.approx(2, abs=0.02)
+
+
 # --- a user's own policy -----------------------------------------------------------------------
 
 
@@ -328,6 +457,7 @@ class WorkingSets(RuleBasedStateMachine):
             level=level,
             version=version,
             page_type=PAGE_TYPES[number % len(PAGE_TYPES)],
+            modality=("text", "image", "video")[number % 3],
             importance=number % 3 / 2,
         )
         before = self.mapped()
@@ -403,6 +533,33 @@ class WorkingSets(RuleBasedStateMachine):
     def begin_turn(self) -> None:
         self.set.begin_turn(self.set.turn + 1)
 
+    @rule(form=st.integers(1, 20))
+    def release_what_is_idle(self, form: int) -> None:
+        before = self.mapped()
+        room = self.set.left
+        steps = self.set.plan_idle({"msg_3": (3, form), "msg_7": (3, form)})
+        assert self.mapped() == before
+        assert not steps or room < BUDGET
+        for step in steps:
+            assert not step.page.is_pinned(self.set.turn)
+            assert not step.page.is_protected(self.set.turn)
+            assert step.page.turn < self.set.turn
+            assert before[step.page.page_id] == step.page
+            if step.level is None:
+                assert self.set.give_way(step.page.page_id)
+            else:
+                assert self.set.demote(step.page.page_id, step.level, step.tokens)
+        assert len({step.page.page_id for step in steps}) == len(steps)
+
+    @rule()
+    def read_anew(self) -> None:
+        old = self.set
+        self.set = WorkingSet(
+            BUDGET, old.policy, protection=2, damping=3, pages=old.pages(), learned=old.learned
+        )
+        self.set.begin_turn(old.turn)
+        assert self.set.pages() == old.pages()
+
     @rule(budget=st.integers(1, BUDGET))
     def shrink_and_grow_again(self, budget: int) -> None:
         self.set.budget = budget
@@ -446,12 +603,24 @@ def pinned_beside(made: WorkingSet, pages: dict[str, Mapped], page_id: str) -> i
 
 
 class LeastRecentlyUsed(WorkingSets):
-    """The same with the other policy."""
+    """The same with other policies."""
 
     policy = "lru"
+
+
+class CheapestFirst(WorkingSets):
+    policy = "cost"
+
+
+class MediaFirst(WorkingSets):
+    policy = "modality"
 
 
 TestWorkingSets = WorkingSets.TestCase
 TestWorkingSets.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestLeastRecentlyUsed = LeastRecentlyUsed.TestCase
 TestLeastRecentlyUsed.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCheapestFirst = CheapestFirst.TestCase
+TestCheapestFirst.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMediaFirst = MediaFirst.TestCase
+TestMediaFirst.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)

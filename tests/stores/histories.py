@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from tests.stores.making import Bench, added, mapped, said
 
 from pagefault.base.log import (
+    HERE,
+    Checkpointed,
     Demoted,
     EventAdded,
     Evicted,
@@ -19,15 +21,18 @@ from pagefault.base.log import (
     PageAdded,
     Pinned,
     Represented,
+    Restored,
+    Reverted,
     SessionChanged,
     SessionOpened,
     Touched,
     TurnBegan,
 )
 from pagefault.base.page import PREFIXES
-from pagefault.stores.contract import Applied, Commit, Conflict
+from pagefault.stores.contract import Applied, Commit, Conflict, Session
 
-SESSIONS = ("s1", "s2", "s3")
+FORKS = ("f1", "f2")  # what a fork is called: the first of them, then the second
+SESSIONS = ("s1", "s2", "s3", *FORKS)
 WORDS = ("alder", "beech", "cedar", "дуб", "松")
 
 
@@ -65,6 +70,10 @@ KINDS = (
     "turn",
     "change",
     "forget",
+    "fork",
+    "back",
+    "checkpoint",
+    "restore",
 )
 
 
@@ -125,6 +134,10 @@ class Chronicle:
         )
 
     async def _planned(self, step: Step) -> Commit | None:
+        if step.kind == "fork":
+            return await self._forked(step)
+        if step.session in FORKS and await self._row(step.session) is None:
+            step = replace(step, session=SESSIONS[0])
         alive = [page for page in self.pages if page not in self.forgotten]
         page = alive[step.page % len(alive)] if alive else None
         made = _WITHOUT_PAGE.get(step.kind)
@@ -135,12 +148,38 @@ class Chronicle:
         elif step.kind == "revise":
             revision = await self.bench.revision(page, step.session)
             operations = [replace(revision, key=_own(step))]
+        elif step.kind == "back":
+            versions = await self.bench.store.versions(self.bench.workspace, page)
+            version = versions[step.number % len(versions)].version
+            operations = [Reverted(session=step.session, page_id=page, version=version)]
         else:
             operations = _WITH_PAGE[step.kind](step, page)
         return await self._commit(step, operations)
 
+    async def _forked(self, step: Step) -> Commit | None:
+        """A fork of the step's session, with what is mapped in it."""
+        bench = self.bench
+        row = await self._row(step.session)
+        free = [name for name in FORKS if await self._row(name) is None]
+        if row is None or not free:
+            return None
+        residents = await bench.store.residents(bench.workspace, step.session)
+        return bench.commit(
+            SessionOpened(session=free[0], parent=step.session, forked_at=HERE),
+            *(
+                mapped(one.page_id, session=free[0], version=one.version, level=one.level)
+                for one in residents
+                if one.level is not None
+            ),
+            expects={step.session: row.revision + (1 if step.stale else 0)},
+            durable=step.durable,
+        )
+
+    async def _row(self, session: str) -> Session | None:
+        return await self.bench.store.session(self.bench.workspace, session)
+
     async def _commit(self, step: Step, operations: list[Operation]) -> Commit:
-        row = await self.bench.store.session(self.bench.workspace, step.session)
+        row = await self._row(step.session)
         revision = (row.revision if row else 0) + (1 if step.stale else 0)
         text = f"{' '.join(step.words)} {step.number}".encode()
         return self.bench.commit(
@@ -205,6 +244,15 @@ def _change(step: Step) -> list[Operation]:
     return [SessionChanged(session=step.session, title=step.words[0], budget=step.number + 100)]
 
 
+def _checkpoint(step: Step) -> list[Operation]:
+    name = f"{step.words[0]} {step.number}"
+    return [Checkpointed(session=step.session, name=name, pages=step.page, tokens=step.number)]
+
+
+def _restore(step: Step) -> list[Operation]:
+    return [Restored(session=step.session, name=step.words[0])]
+
+
 def _derive(step: Step, page: str) -> list[Operation]:
     return [_page(step, derived_from=(page,))]
 
@@ -261,7 +309,14 @@ def _forget(step: Step, page: str) -> list[Operation]:
     return [Forgotten(session=step.session, page_id=page, reason=step.words[0])]
 
 
-_WITHOUT_PAGE = {"event": _event, "write": _write, "turn": _turn, "change": _change}
+_WITHOUT_PAGE = {
+    "event": _event,
+    "write": _write,
+    "turn": _turn,
+    "change": _change,
+    "checkpoint": _checkpoint,
+    "restore": _restore,
+}
 _WITH_PAGE = {
     "derive": _derive,
     "represent": _represent,
@@ -312,6 +367,8 @@ async def _of_session(bench: Bench, session: str, page_ids: list[str]) -> list[o
         await store.recent_pages(workspace, session, 100, unmapped=True),
         await store.events(workspace, session, 0, 1000),
         await store.log(workspace, 0, 1000, session=session),
+        await store.moves(workspace, session, 0, 1000),
+        await store.checkpoints(workspace, session),
         [await store.page_of_key(workspace, session, key) for key in keys],
         [sorted(await bench.find(word, session, limit=100)) for word in WORDS],
     ]

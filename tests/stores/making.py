@@ -193,6 +193,12 @@ class Bench:
         found = await self.store.search(self.workspace, session, search)
         return [hit.page_id for hit in found.hits]
 
+    async def counts(self) -> dict[str, int]:
+        """The store's totals, but for what its index may be catching up with at this moment."""
+        totals = dict(await self.store.totals(self.workspace))
+        del totals["unindexed"]
+        return totals
+
     async def positions(self) -> list[int]:
         """The positions of all log lines."""
         return [line.position for line in await self.store.log(self.workspace, 0, 10_000)]

@@ -10,6 +10,7 @@ from tests.stores.conftest import StartChild
 from tests.stores.making import Bench
 
 from pagefault.base.errors import StoreTooNew
+from pagefault.base.log import HERE, Reverted, SessionOpened
 from pagefault.stores.sqlite import SqliteStore, schema
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +33,8 @@ def state(path: Path) -> tuple[int, bool, list[str | None]]:
     return version, "extra" in tables, [title for (title,) in titles]
 
 
-OLD, NEW = (1, False, [None]), (2, True, ["migrated"])
+CURRENT = len(schema.MIGRATIONS)
+OLD, NEW = (CURRENT, False, [None]), (CURRENT + 1, True, ["migrated"])
 
 
 @pytest.mark.parametrize(
@@ -112,3 +114,30 @@ async def test_several_migrations_are_made_in_their_order(path: Path) -> None:
     schema.migrate(db, str(path), [*schema.MIGRATIONS, *steps("one", "two", "three")])
     assert db.pragma("user_version") == len(schema.MIGRATIONS) + 3
     db.close()
+
+
+async def test_a_file_of_the_first_schema_is_brought_to_the_present_one(path: Path) -> None:
+    """What the first schema lacks is taken out of a new file; then it is opened."""
+    bench = await Bench.at(SqliteStore.open(path))
+    page = await bench.write("about alder", key="k")
+    await bench.store.close()
+    db = apsw.Connection(str(path))
+    db.execute("""
+        ALTER TABLE written DROP COLUMN position;
+        DROP TABLE reverted;
+        DROP INDEX log_of_moves;
+        DROP INDEX log_of_checkpoints;
+        DROP INDEX index_document_page;
+        CREATE UNIQUE INDEX index_document_page
+            ON index_document (area, page_id, session, version);
+        PRAGMA user_version = 1;
+    """)
+    db.close()
+    bench = await Bench.at(SqliteStore.open(path))
+    await bench.do(SessionOpened(session="s2", parent="s1", forked_at=HERE))
+    assert await bench.write("about alder", key="k", session="s2") == page
+    await bench.revise(page, "about beech")
+    await bench.do(Reverted(session="s1", page_id=page, version=1))
+    assert await bench.find("alder") == [page]
+    await bench.store.close()
+    assert state(path)[0] == CURRENT

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+import apsw
 import pytest
 from tests.stores.making import Bench
 
@@ -208,3 +209,15 @@ async def test_nothing_appears_beside_a_file_that_is_only_read(folder: Path) -> 
         await bench.text("claim_1")
         await bench.store.close()
     assert names(folder) == ["memory.db"]
+
+
+@WAYS
+async def test_a_file_of_an_older_schema_asks_to_be_written_once(
+    folder: Path, forbidden: Forbidden
+) -> None:
+    path = await filled(folder)
+    db = apsw.Connection(str(path))
+    db.execute("PRAGMA user_version = 1")
+    db.close()
+    with forbidden(folder), pytest.raises(StoreReadOnly, match=r"schema 1,.*write it.*once"):
+        SqliteStore.open(path)

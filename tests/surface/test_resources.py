@@ -75,7 +75,12 @@ async def talk(ask: Ask) -> None:
 
 async def test_what_has_no_blank_is_listed_and_the_rest_are_templates(client: Client) -> None:
     listed = {resource.uri: resource for resource in (await client.list_resources()).resources}
-    assert set(listed) == {"memory://guide", "memory://sessions", "memory://health"}
+    assert set(listed) == {
+        "memory://guide",
+        "memory://sessions",
+        "memory://health",
+        "memory://metrics",
+    }
     templates = {
         template.uri_template
         for template in (await client.list_resource_templates()).resource_templates
@@ -84,7 +89,7 @@ async def test_what_has_no_blank_is_listed_and_the_rest_are_templates(client: Cl
         "memory://rules/{mode}",
         "memory://sessions/{session_id}",
         "memory://sessions/{session_id}/manifest",
-        "memory://sessions/{session_id}/context",
+        "memory://sessions/{session_id}/context{?turn}",
         "memory://sessions/{session_id}/messages{?format,budget}",
         "memory://sessions/{session_id}/events{?after}",
         "memory://sessions/{session_id}/log{?after}",

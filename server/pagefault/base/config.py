@@ -217,7 +217,7 @@ SETTINGS: Sequence[Setting] = (
         _whole(0, 100),
     ),
     Setting("mode", "how the model is told to use memory", _one_of("strict", "relaxed", "passive")),
-    Setting("policy", "eviction policy: importance, lru, or module:name", _text),
+    Setting("policy", "eviction policy: importance, lru, cost, modality, or module:name", _text),
     Setting("tools", "groups of tools served: paging, session", _some_of(*TOOL_GROUPS)),
     Setting(
         "durability",

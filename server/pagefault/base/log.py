@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
+HERE = -1  # `SessionOpened.forked_at` in a commit: the position that the line itself gets
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
@@ -26,7 +28,11 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOpened(Operation):
-    """A session exists from here on; ``forked_at`` is the parent's log position for a fork."""
+    """A session exists from here on.
+
+    ``forked_at`` makes it a fork: it reads its parent as it was at that log position, and goes on
+    from the parent's turn and counters, and from its settings where it names none.
+    """
 
     kind = "session"
     title: str | None = None
@@ -120,6 +126,15 @@ class VersionAdded(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reverted(Operation):
+    """The session reads this earlier version of a page from here on; later ones stay written."""
+
+    kind = "revert"
+    page_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Represented(Operation):
     """A level of a version's content, in the words of ``origin``."""
 
@@ -149,6 +164,28 @@ class Forgotten(Operation):
     kind = "forget"
     page_id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpointed(Operation):
+    """This position of the log has a name in the session, by which it can be restored.
+
+    ``pages`` are mapped there, ``tokens`` in all. ``automatic``: a restore wrote it first.
+    """
+
+    kind = "checkpoint"
+    name: str
+    pages: int
+    tokens: int
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored(Operation):
+    """The session goes back to a checkpoint: by the lines of the same commit that follow."""
+
+    kind = "restore"
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,11 +249,12 @@ class Evicted(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touched(Operation):
-    """A mapped page was used again."""
+    """A mapped page was used again: read, or for a ``reason`` such as a message that refers to it."""
 
     kind = "touch"
     durable = False
     page_id: str
+    reason: str | None = None
 
 
 OPERATIONS: tuple[type[Operation], ...] = (
@@ -225,15 +263,27 @@ OPERATIONS: tuple[type[Operation], ...] = (
     EventAdded,
     PageAdded,
     VersionAdded,
+    Reverted,
     Represented,
     Pinned,
     Forgotten,
+    Checkpointed,
+    Restored,
     TurnBegan,
     Faulted,
     FaultedIn,
     Demoted,
     Evicted,
     Touched,
+)
+# What says which pages a session maps and pins, and which versions it reads.
+MOVES: tuple[type[Operation], ...] = (
+    VersionAdded,
+    Reverted,
+    Pinned,
+    FaultedIn,
+    Demoted,
+    Evicted,
 )
 _BY_KIND = {operation.kind: operation for operation in OPERATIONS}
 _DEFAULTS = {

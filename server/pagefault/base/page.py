@@ -88,7 +88,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One immutable version of a page. ``branch`` is the session that wrote it."""
+    """One immutable version of a page. ``branch`` is the session that wrote it; the other fields
+    mean what they mean of a `Page`.
+    """
 
     page_id: str
     version: int
@@ -100,6 +102,10 @@ class Version:
     trust: int
     written_at: float
     position: int
+    modality: str = "text"
+    size: int = 0
+    importance: float = 0.5
+    hint: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,21 +26,21 @@ class Known:
 
     place: int
     session: int
-    version: int
+    position: int
     home: bool
 
     def is_of(self, document: Document) -> bool:
-        """Whether it is this very version of its page."""
-        return (self.session, self.version) == (document.session, document.version)
+        """Whether it is this very version of its page, from this very line of the log."""
+        return (self.session, self.position) == (document.session, document.position)
 
 
 def versions(db: apsw.Connection, area: Area, page_id: str) -> list[Known]:
     """The versions of a page that are in the index."""
     rows = db.execute(
-        f"SELECT place, session, version, home FROM {BY_PAGE} WHERE area=? AND page_id=?",
+        f"SELECT place, session, position, home FROM {BY_PAGE} WHERE area=? AND page_id=?",
         (area.number, page_id),
     )
-    return [Known(place, session, version, bool(home)) for place, session, version, home in rows]
+    return [Known(place, session, position, bool(home)) for place, session, position, home in rows]
 
 
 def note(
@@ -48,7 +48,7 @@ def note(
 ) -> None:
     """Enter a version of a page beside the `known` ones; it is the current one of its branch."""
     on_branch = [version for version in known if version.session == document.session]
-    older = [version for version in on_branch if version.version < document.version]
+    older = [version for version in on_branch if version.position < document.position]
     for version in older:
         db.execute(
             "UPDATE index_document SET current=0 WHERE area=? AND place=?",

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Document:
     """One version of a page. The text itself stays in the store, under `content`.
 
-    `session` is the branch that the version was written on, `created_at` the time of the message
-    itself (Unix seconds), `importance` a share from 0 to 1, `position` the place in the log, which
-    only ever grows.
+    `session` is the branch that the version was written on, or that went back to it, `created_at`
+    the time of the message itself (Unix seconds), `importance` a share from 0 to 1, `position` the
+    place in the log, which only ever grows.
     """
 
     workspace: int
@@ -33,8 +33,10 @@ class Document:
 class Search:
     """A question in any words at all, and where to look for the answer.
 
-    `session` is the branch that asks: its own versions win over those of other branches, and its
-    pages are preferred between near equals. With `scope` "session" nothing else is searched, with
+    `session` is the branch that asks, `ancestors` those of which it is a fork, the nearest first,
+    each with the last log position that counts of it. A page is read at the latest version of the
+    nearest of these branches that has one, else at its home's; and their pages are preferred
+    between near equals. With `scope` "session" nothing else is searched, with
     "workspace" all of it. `page_types` empty means every type; `since` and `until` (Unix seconds,
     both included) leave out pages whose own time is unknown.
     """
@@ -42,6 +44,7 @@ class Search:
     query: str
     workspace: int
     session: int | None = None
+    ancestors: tuple[tuple[int, int], ...] = ()
     scope: str = "workspace"
     page_types: tuple[str, ...] = ()
     modality: str | None = None

@@ -32,7 +32,7 @@ from .document import Hit, Search
 from .following import Entry, Piece, advance
 
 APPLICATION_ID: Final = 0x70676669  # "pgfi": names the file's owner in its header
-FORMAT: Final = 1  # of the tables below; a file of another one is made anew
+FORMAT: Final = 2  # of the tables below; a file of another one is made anew
 
 _BUSY_MS = 2_000  # for who does not take turns: readers in the way of scrubbing, other programs
 _IDLE = 2  # reading connections that are kept: one for the loop, one for who searches beside it
@@ -513,6 +513,7 @@ def _make_anew(db: apsw.Connection) -> None:
 
 
 def _settle(db: apsw.Connection, settings: Iterable[str]) -> None:
+    fulltext.keep_plans(db)
     db.set_busy_timeout(_BUSY_MS)
     for setting in settings:
         db.execute(f"PRAGMA {setting}")

@@ -11,7 +11,7 @@ from typing import Final
 
 import apsw
 
-from ..base.log import LogLine, PageAdded, VersionAdded
+from ..base.log import LogLine, PageAdded, Reverted, VersionAdded
 from . import fulltext
 from .fulltext import Document, TextOf
 
@@ -22,26 +22,29 @@ PIECE_BYTES: Final = 2**19  # of their texts together, unless one alone is large
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A log line that made a page or a further version of one, its ids being final.
+    """A log line that made a page or a further version of one, or went back to a version.
 
     ``page`` is the operation that made the page, the line's own for a first version;
     ``recorded_at`` is when it did (Unix seconds). ``branch`` is the store's number for the
-    session of the line.
+    session of the line. ``again``: the operation that had made the version gone back to.
     """
 
     line: LogLine
     page: PageAdded
     recorded_at: float
     branch: int
+    again: PageAdded | VersionAdded | None = None
 
     @property
     def made(self) -> PageAdded | VersionAdded:
-        """The operation of the line.
+        """The operation that made the version.
 
         Raises:
             TypeError: the line made nothing that could be indexed.
         """
         operation = self.line.operation
+        if isinstance(operation, Reverted) and self.again is not None:
+            return self.again
         if isinstance(operation, PageAdded | VersionAdded):
             return operation
         message = f"line {self.line.position} is a {operation.kind!r}: index pages and versions"

@@ -18,7 +18,7 @@ from itertools import groupby
 import apsw
 
 from . import areas, catalogue, entries, lanes
-from .areas import INDEX_FORMAT, Area, create
+from .areas import INDEX_FORMAT, Area, create, keep_plans
 from .document import Document, Hit, Search
 from .retrieval import search
 from .scrubbing import scrub
@@ -32,6 +32,7 @@ __all__ = [
     "add",
     "clear",
     "create",
+    "keep_plans",
     "remove",
     "search",
 ]

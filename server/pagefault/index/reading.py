@@ -29,6 +29,18 @@ _READABLE: Final = (
     " FROM index_document o INDEXED BY index_document_page"
     " WHERE o.area=?1 AND o.page_id=d.page_id AND o.session=?2))"
 )
+# The same for a fork, whose branches ?2 lists as JSON, each with the last position that counts.
+_READABLE_BY_FORK: Final = (
+    "area=?1 AND place=coalesce((SELECT o.place FROM json_each(?2) b JOIN index_document o"
+    " INDEXED BY index_document_page ON o.area=?1 AND o.page_id=d.page_id"
+    " AND o.session=b.value->>0 AND o.position<=b.value->>1"
+    " ORDER BY b.key, o.position DESC LIMIT 1), %s)"
+)
+_HOME: Final = (
+    "(SELECT o.place FROM index_document o INDEXED BY index_document_page"
+    " WHERE o.area=?1 AND o.page_id=d.page_id AND o.home AND o.current)"
+)
+_NEVER_ENDS: Final = 1 << 62  # the position that a session's own branch counts up to
 _FILTERS: Final[Mapping[str, str]] = {
     "page_types": "page_type IN (SELECT value FROM json_each(?))",
     "modality": "modality=?",
@@ -46,10 +58,11 @@ class Reader:
     def __init__(self, db: apsw.Connection, area: Area, asked: Search) -> None:
         filters = _filters(asked)
         self._db = db
-        self._session = asked.session
+        self._own = {asked.session, *(branch for branch, _ in asked.ancestors)}
         self._newest = max(1, area.newest)
-        self._where = " AND ".join((_READABLE, *(_FILTERS[name] for name in filters)))
-        self._bound = (area.number, asked.session, *filters.values())
+        readable, session = _readable(asked)
+        self._where = " AND ".join((readable, *(_FILTERS[name] for name in filters)))
+        self._bound = (area.number, session, *filters.values())
 
     def named(self, page_ids: Sequence[str], span: tuple[int, int], above: float) -> list[Hit]:
         """The pages with these ids that stand between two places.
@@ -94,9 +107,18 @@ class Reader:
         preferred: float = (
             (1 + _IMPORTANT * min(1.0, max(0.0, importance)))
             * (1 + _RECENT * position / self._newest)
-            * (1 + _SAME_SESSION * (session == self._session))
+            * (1 + _SAME_SESSION * (session in self._own))
         )
         return found[place] * preferred
+
+
+def _readable(asked: Search) -> tuple[str, object]:
+    """Which documents the session reads: the condition, and what it binds to ?2."""
+    if not asked.ancestors:
+        return _READABLE, asked.session
+    branches = ((asked.session, _NEVER_ENDS), *asked.ancestors)
+    elsewhere = "NULL" if asked.scope == "session" else _HOME
+    return _READABLE_BY_FORK % elsewhere, json.dumps(branches)
 
 
 def _settled(scored: Sequence[tuple[float, _Row]], wanted: int, following: float) -> bool:

@@ -86,7 +86,7 @@ def _search(db: apsw.Connection, area: Area, asked: Search, question: query.Ques
 def _range(db: apsw.Connection, area: Area, asked: Search) -> _Range | None:
     """What a search is to look through, None when there is nothing."""
     aside = bool(asked.page_types) and SPOKEN not in asked.page_types
-    if asked.scope != "session":
+    if asked.scope != "session" or asked.ancestors:  # of a fork's branches are read what it reads
         return _Range(area.table, 0, places.LAST, area.documents, aside)
     lane = None if asked.session is None else lanes.find(db, area, asked.session)
     if lane is None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
-from hashlib import blake2b
+from dataclasses import dataclass, field, replace
 
 from ..base import assets
 from ..base.errors import InvalidArgument, TokenLimitExceeded
 from ..base.event import clean
-from ..base.log import Operation
 from ..base.page import Level, Page
-from ..base.tokens import Tokenizer
 from ..paging.eviction import in_order
 from ..paging.levels.reference import excerpt
+from ..paging.levels.targets import levels_of
 from ..paging.packing import (
     AVAILABLE,
     Line,
@@ -30,15 +27,16 @@ from ..paging.packing import (
 )
 from ..paging.resident import Mapped
 from ..residency import Residency
-from .core import Memory, begin_turn
+from .core import Memory
+from .following import follow
 from .levels import at_level
-from .mapping import admit, placed
-from .recall import SearchRequest, search
+from .lineage import is_own, lineage_of
+from .measures import standing_pressure
+from .packs import Pack, state_of
+from .prefetching import Brought, bring_in
 from .renewing import renew
 
 MODES = ("strict", "relaxed", "passive")
-_PREPASS = 5  # pages that a message may bring in
-_PREPASS_SHARE = 0.5  # of the best hit's score: weaker hits are not brought in
 _OFFER_SHARE = 0.2  # of the budget: what the list of available pages may take
 _HINT_WIDTH = 120  # characters of a hint in the manifest
 
@@ -62,6 +60,15 @@ class Context:
     pages: tuple[str, ...]
     omitted: tuple[str, ...]
     brought: tuple[str, ...]
+    why: Mapping[str, str] = field(default_factory=dict)  # of those brought in: how surely
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Counting tokens: of a whole message, and of the pieces that come again and again."""
+
+    whole: Callable[[str], int]
+    piece: Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +82,6 @@ class _Parts:
     left_out: Sequence[str]
     offers: Sequence[tuple[Page, str, Sequence[int]]]
     policies: Mapping[str, object]
-    tokens_of: Mapping[str, int]
-
-
-def digest(message: str) -> bytes:
-    """By which a message that was announced is known again when it is recorded; never kept."""
-    return blake2b(clean(message).encode(), digest_size=16).digest()
 
 
 async def build(memory: Memory, seat: Residency, request: ContextRequest) -> Context:
@@ -94,36 +95,49 @@ async def build(memory: Memory, seat: Residency, request: ContextRequest) -> Con
     if mode not in MODES:
         message = f"mode is {mode[:40]!r}: use one of {', '.join(MODES)}"
         raise InvalidArgument(message)
+    budget = budget_of(seat, request)
+    asked = ("text", mode, budget, request.system_prompt)
+    counts = _Counts(
+        (await memory.tokenizer(seat.workspace)).count, await memory.counter(seat.workspace)
+    )
+    async with seat.lock:
+        brought = await bring_in(memory, seat, request.message)
+        lately = await follow(memory, seat.workspace)
+        made = memory.packs.get(asked, Context, seat, lately)
+        memory.counts[seat.workspace.principal].packs[made is not None] += 1
+        if made is not None:
+            return with_brought(made, brought)
+        position = lately.reached
+        parts = await _parts(memory, seat, mode, request.system_prompt, budget)
+        state = state_of(seat)
+    made = _fit(parts, budget, counts)
+    shown = {*made.pages, *made.omitted, *(page.page_id for page, *_ in parts.offers)}
+    memory.packs.keep(asked, seat, Pack(made, state, position, frozenset(shown)))
+    return with_brought(made, brought)
+
+
+def budget_of(seat: Residency, request: ContextRequest) -> int:
+    """The tokens that the context may have.
+
+    Raises:
+        InvalidArgument: that is not one at least.
+    """
     budget = request.budget if request.budget is not None else seat.set.budget
     if budget < 1:
         message = f"budget_tokens is {budget}: give a positive number, or leave it out"
         raise InvalidArgument(message)
-    tokenizer = await memory.tokenizer(seat.workspace)
-    async with seat.lock:
-        brought = await bring_in(memory, seat, request.message)
-        parts = await _parts(memory, seat, mode, request.system_prompt, budget)
-    return _fit(parts, budget, tokenizer, brought)
+    return budget
 
 
-async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tuple[str, ...]:
-    """The pre-pass: map what the message refers to, at no cost to the model's quota."""
-    if not message:
-        return ()
-    seat.decide(partial(_begin_announced, said=digest(message)))
-    found = await search(memory, seat, SearchRequest(message[:4_000], limit=_PREPASS))
-    best = max((quoted.hit.score for quoted in found.results), default=0.0)
-    wanted = [
-        quoted.hit.page_id
-        for quoted in found.results
-        if quoted.hit.score >= best * _PREPASS_SHARE and quoted.hit.page_id not in seat.set
-    ]
-    pages = await memory.store.pages(seat.workspace, wanted, seat.row.id)
-    brought = []
-    for page in (pages[page_id] for page_id in wanted if page_id in pages):
-        if page.tokens <= seat.set.room() // 2:
-            seat.decide(partial(_map_in_full, page=page), page.page_id)
-            brought.append(page.page_id)
-    return tuple(name for name in brought if name in seat.set)
+def with_brought(made: Context, brought: Sequence[Brought]) -> Context:
+    """The context, and what its message brought in."""
+    if not brought:
+        return made
+    return replace(
+        made,
+        brought=tuple(one.page_id for one in brought),
+        why={one.page_id: one.confidence for one in brought},
+    )
 
 
 async def _parts(
@@ -136,11 +150,13 @@ async def _parts(
         if known.page_id in pages:
             await renew(memory, seat, known, pages[known.page_id])
     current = [seat.set.get(page_id) for page_id in named if page_id in pages]
-    lines = [
-        await _line(memory, seat, known, pages[known.page_id])
-        for known in current
-        if known is not None
-    ]
+    lines = []
+    left = budget
+    for mapped in current:
+        if mapped is not None:
+            fits = mapped.tokens <= left
+            left -= mapped.tokens if fits else 0
+            lines.append(await _line(memory, seat, mapped, pages[mapped.page_id], fits=fits))
     settings = memory.settings
     policies = {
         "faults_allowed": True,
@@ -148,6 +164,9 @@ async def _parts(
         "upgrade_budget_tokens": settings.fault_tokens_per_turn,
         "prefer_levels": [0],
     }
+    pressed = standing_pressure(seat)
+    if pressed.level in ("high", "critical"):
+        policies["pressure"] = {"level": pressed.level, "causes": list(pressed.causes)}
     return _Parts(
         seat,
         mode,
@@ -156,7 +175,6 @@ async def _parts(
         left_out,
         [] if mode == "passive" else await _offers(memory, seat),
         policies,
-        {page.page_id: page.tokens for page in seat.set.pages()},
     )
 
 
@@ -168,9 +186,20 @@ def by_worth(seat: Residency) -> list[Mapped]:
     return [*reversed(pinned), *reversed(in_order(seat.set.policy, rest))]
 
 
-async def _line(memory: Memory, seat: Residency, known: Mapped, page: Page) -> Line:
+async def _line(memory: Memory, seat: Residency, known: Mapped, page: Page, *, fits: bool) -> Line:
+    """The page as it is mapped, and where it does not fit so, its smaller forms as well."""
     shown = await at_level(memory, seat.workspace, page, known.level)
-    return Line(page, shown.level, shown.text, known.is_pinned(seat.turn))
+    since = known.mapped_turn
+    smaller: list[Line] = []
+    tokens = shown.tokens
+    # A text is cut rather than shown as its stub, of which the manifest would say as much.
+    least = Level.ABSTRACT if page.modality == "text" else Level.REFERENCE
+    for level in () if fits else range(shown.level + 1, least + 1):
+        form = await at_level(memory, seat.workspace, page, level)
+        if form.level == level and form.tokens < tokens:
+            smaller.append(Line(page, level, form.text, form.tokens, since))
+            tokens = form.tokens
+    return Line(page, shown.level, shown.text, shown.tokens, since, tuple(smaller))
 
 
 async def _offers(memory: Memory, seat: Residency) -> list[tuple[Page, str, Sequence[int]]]:
@@ -179,9 +208,8 @@ async def _offers(memory: Memory, seat: Residency) -> list[tuple[Page, str, Sequ
         hint = await memory.hint(seat.workspace, page)
         text = hint or await memory.text(seat.workspace, page.content)
         speaker = page.name or page.tool_name or page.role or page.page_type
-        small = await at_level(memory, seat.workspace, page, Level.REFERENCE)
-        levels = [0, 3] if small.level == Level.REFERENCE else [0]
-        offers.append((page, f"[{speaker}] {excerpt(text, _HINT_WIDTH)}", levels))
+        hinted = f"[{speaker}] {excerpt(text, _HINT_WIDTH)}"
+        offers.append((page, hinted, levels_of(page.tokens)))
     return offers
 
 
@@ -192,7 +220,8 @@ async def _unmapped(memory: Memory, seat: Residency) -> list[Page]:
         seat.workspace, seat.row.id, AVAILABLE + len(unwritten), unmapped=True
     )
     known = await memory.store.pages(seat.workspace, list(unwritten), seat.row.id)
-    just_gone = [page for page in known.values() if page.session == seat.row.id]
+    lineage = await lineage_of(memory, seat)
+    just_gone = [page for page in known.values() if is_own(lineage, page)]
     return rank_available([*latest, *just_gone], [page.page_id for page in seat.set.pages()])
 
 
@@ -210,17 +239,16 @@ def rules_text(memory: Memory, mode: str) -> str:
     )
 
 
-def _fit(parts: _Parts, budget: int, tokenizer: Tokenizer, brought: tuple[str, ...]) -> Context:
+def _fit(parts: _Parts, budget: int, count: _Counts) -> Context:
     """Pack for the budget; where the whole counts more than its parts, pack for a little less."""
     target = budget
-    count = cache(tokenizer.count)  # packing again counts the same lines again
     while True:
         message, packed, offered = _compose(parts, target, count)
-        tokens = tokenizer.count(message)
+        tokens = count.whole(message)
         if tokens <= budget:
             shown = tuple(line.page.page_id for line in packed.shown)
             omitted = (*packed.omitted, *parts.left_out)
-            return Context(message, tokens, shown, omitted, brought)
+            return Context(message, tokens, shown, omitted, ())
         if not packed.shown and not offered:
             text = (
                 f"the rules and the system prompt take {tokens:,} tokens, budget_tokens is "
@@ -230,21 +258,21 @@ def _fit(parts: _Parts, budget: int, tokenizer: Tokenizer, brought: tuple[str, .
         target -= tokens - budget
 
 
-def _compose(parts: _Parts, budget: int, count: Callable[[str], int]) -> tuple[str, Packed, int]:
+def _compose(parts: _Parts, budget: int, count: _Counts) -> tuple[str, Packed, int]:
     """The message, what is shown in it, and how many other pages it offers."""
     passive = parts.mode == "passive"
     empty = _message(parts, _NOTHING, [])
-    left = budget - count(empty)
+    left = budget - count.whole(empty)
     packed = pack(
         parts.lines,
-        left - (0 if passive else _reserve(parts, budget, count)),
-        count,
-        lambda line: 0 if passive else count(compact(_entry(parts, line)) + ","),
+        left - (0 if passive else _reserve(parts, budget, count.piece)),
+        count.piece,
+        lambda line: 0 if passive else count.piece(compact(_entry(line)) + ","),
     )
     offers: list[Mapping[str, object]] = []
     if not passive:
-        left = budget - count(_message(parts, packed, []))
-        offers = _offered(parts, left, count)
+        left = budget - count.whole(_message(parts, packed, []))
+        offers = _offered(parts, left, count.piece)
     return _message(parts, packed, offers), packed, len(offers)
 
 
@@ -265,8 +293,8 @@ def _offered(parts: _Parts, left: int, count: Callable[[str], int]) -> list[Mapp
     return chosen
 
 
-def _entry(parts: _Parts, line: Line) -> dict[str, object]:
-    return manifest_entry(line, parts.tokens_of.get(line.page.page_id, line.page.tokens))
+def _entry(line: Line) -> dict[str, object]:
+    return manifest_entry(line, line.tokens)
 
 
 _NOTHING = Packed((), (), (), ())
@@ -275,18 +303,8 @@ _NOTHING = Packed((), (), (), ())
 def _message(parts: _Parts, packed: Packed, offers: Sequence[Mapping[str, object]]) -> str:
     blocks = [parts.head] if parts.head else []
     if parts.mode != "passive":
-        entries = [_entry(parts, line) for line in packed.shown]
+        entries = [_entry(line) for line in packed.shown]
         manifest = manifest_json(parts.seat.row.id, entries, offers, parts.policies)
         blocks.append(block("MANIFEST_JSON", manifest))
     blocks.append(block("CONTEXT", "\n".join(packed.lines)))
     return "\n\n".join(blocks)
-
-
-def _begin_announced(seat: Residency, said: bytes) -> list[Operation]:
-    lines = begin_turn(seat, "context")
-    seat.announced = said
-    return lines
-
-
-def _map_in_full(seat: Residency, page: Page) -> list[Operation]:
-    return admit(seat, placed(page, Level.FULL, page.tokens), "speculative")[1]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -18,12 +19,17 @@ from ..base.log import Operation, TurnBegan
 from ..base.page import Page
 from ..base.tokens import Tokenizer
 from ..paging.eviction import Policy
+from ..paging.lately import Lately
+from ..paging.levels import COMPRESSORS, Compressor
 from ..paging.turns import overdue
-from ..residency import Residency, Rules
+from ..residency import Residency, Rules, release_idle
 from ..stores.contract import Applied, Commit, Conflict, Session, Store, Workspace
+from .counts import Counts
+from .packs import Packs
 
 _SEATS = 256  # sessions whose working set this process keeps at hand
 _TEXTS = 32 * 2**20  # characters of content kept decoded
+_COUNTS = 8_192  # texts of which a tokenizer's count is remembered
 _BEHIND = 0.05  # seconds from a reply to the writing of what it changed
 
 
@@ -36,6 +42,7 @@ class Tools:
     open_store: Callable[[], Store]
     open_tokenizer: Callable[[str], Tokenizer]
     policy: Policy
+    compressors: Sequence[Compressor] = COMPRESSORS
 
 
 class Memory:
@@ -44,12 +51,16 @@ class Memory:
     def __init__(self, settings: Settings, tools: Tools) -> None:
         self.settings = settings
         self.tools = tools
+        self.lately: dict[int, Lately] = {}  # by workspace; `following.follow` keeps up
+        self.packs = Packs()
+        self.counts: defaultdict[str, Counts] = defaultdict(Counts)  # by principal
         self._store: Store | None = None
         self._opening = anyio.Lock()
         self._seats: OrderedDict[tuple[int, str], Residency] = OrderedDict()
         self._texts: OrderedDict[tuple[int, int], str] = OrderedDict()
         self._text_size = 0
         self._tokenizers: dict[str, Tokenizer] = {}
+        self._counters: dict[str, Callable[[str], int]] = {}
         self._scheduled: set[tuple[int, str]] = set()
         self._tasks: anyio.abc.TaskGroup | None = None
 
@@ -102,6 +113,13 @@ class Memory:
         if name not in self._tokenizers:
             self._tokenizers[name] = await anyio.to_thread.run_sync(self.tools.open_tokenizer, name)
         return self._tokenizers[name]
+
+    async def counter(self, workspace: Workspace) -> Callable[[str], int]:
+        """Counts by the workspace's tokenizer; what is counted often is remembered."""
+        tokenizer = await self.tokenizer(workspace)
+        if workspace.tokenizer not in self._counters:
+            self._counters[workspace.tokenizer] = lru_cache(_COUNTS)(tokenizer.count)
+        return self._counters[workspace.tokenizer]
 
     async def seat(self, workspace: Workspace, session: str, *, whole: bool = True) -> Residency:
         """The session's working set, as fresh as the store; the session need not exist yet.
@@ -169,6 +187,8 @@ class Memory:
         """Forget pages in this process: all decoded texts, and their place in working sets."""
         self._texts.clear()
         self._text_size = 0
+        self._counters.clear()
+        self.packs.clear()
         for (key, _), seat in self._seats.items():
             if key == workspace.key:
                 for page_id in page_ids:
@@ -236,4 +256,4 @@ def begin_turn(seat: Residency, cause: str) -> list[Operation]:
     """Begin a turn that no recorded message begins; what to log."""
     seat.begin_turn(seat.turn + 1)
     seat.row = replace(seat.row, turn=seat.turn, turn_cause=cause)
-    return [TurnBegan(session=seat.row.id, cause=cause)]
+    return [TurnBegan(session=seat.row.id, cause=cause), *release_idle(seat)]

@@ -12,7 +12,7 @@ from ..paging.resident import Mapped
 from ..paging.working_set import Admission
 from ..residency import Residency
 from .core import Memory
-from .levels import Shown, at_level, kept_levels
+from .levels import Shown, at_level, fullest
 from .mapping import admit, placed
 
 
@@ -125,9 +125,10 @@ async def _choose(
     mapped_full = known is not None and (known.version, known.level) == (page.version, 0)
     if mapped_full or not quota.binding or page.tokens <= quota.tokens_left or request.offset:
         return await at_level(memory, seat.workspace, page, Level.FULL)
-    kept = await kept_levels(memory, seat.workspace, page)
-    fitting = [level for level, (_, _, size) in kept.items() if size <= quota.tokens_left]
-    return await at_level(memory, seat.workspace, page, min(fitting, default=Level.FULL))
+    # A smaller level that nobody asked for comes whole: its ranges would be taken for the page's.
+    most = min(quota.tokens_left, request.max_tokens or _reply(memory), _reply(memory))
+    fitting = await fullest(memory, seat.workspace, page, most)
+    return fitting or await at_level(memory, seat.workspace, page, Level.FULL)
 
 
 async def _cut(

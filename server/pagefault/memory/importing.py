@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ..base.errors import InvalidArgument
 from ..base.exported import Content, Item
-from ..base.log import EventAdded, LogLine, Operation, PageAdded, SessionOpened
+from ..base.log import HERE, EventAdded, LogLine, Operation, PageAdded, SessionOpened
 from ..stores.contract import Commit, Moment, Workspace
 from ..stores.pieces import BYTES, LINES, agreed, append
 from .core import Memory
@@ -123,14 +123,14 @@ class _Scion:
         if len(piece.operations) >= LINES or piece.size >= BYTES:
             return True
         forked = getattr(line.operation, "forked_at", None)
-        return forked is not None and bool(piece.operations)
+        return forked not in (None, line.position) and bool(piece.operations)
 
     async def add(self, line: LogLine) -> None:
         """Put a line into the piece, in this workspace's names."""
         operation = line.operation
         changes = self._names(line) | self._numbers(line)
         if isinstance(operation, SessionOpened):
-            changes |= await self._opening(operation)
+            changes |= await self._opening(line, operation)
         changes["session"] = self._session(line, operation.session)
         self.piece.operations.append(replace(operation, **changes))
         self.piece.moments.append(Moment(line.at, line.actor, line.segment, line.turn))
@@ -156,7 +156,7 @@ class _Scion:
         self._places.append((self._last, applied.position))
         return Imported(len(piece.operations), piece.sessions, named)
 
-    async def _opening(self, opened: SessionOpened) -> dict[str, Any]:
+    async def _opening(self, line: LogLine, opened: SessionOpened) -> dict[str, Any]:
         old = str(opened.session)
         new = await self._free_handle(old)
         self._sessions[old] = self.piece.sessions[old] = new
@@ -164,7 +164,8 @@ class _Scion:
         if opened.parent is not None:
             changes["parent"] = self._sessions.get(opened.parent)
         if opened.forked_at is not None:
-            changes["forked_at"] = self._position(opened.forked_at)
+            here = opened.forked_at == line.position
+            changes["forked_at"] = HERE if here else self._position(opened.forked_at)
         return changes
 
     async def _free_handle(self, old: str) -> str:

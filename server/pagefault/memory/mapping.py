@@ -24,6 +24,7 @@ def placed(page: Page, level: int, tokens: int) -> Mapped:
         touched=0,
         turn=0,
         role=page.role,
+        modality=page.modality,
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..base.errors import InvalidArgument, TokenLimitExceeded
@@ -22,9 +22,13 @@ from ..paging.messages import (
 from ..paging.packing import Line, block, context_line, could_fit
 from ..paging.resident import Mapped
 from ..residency import Residency
-from .context import ContextRequest, bring_in, by_worth
+from .context import ContextRequest, budget_of, by_worth
 from .core import Memory
+from .following import follow
 from .levels import at_level
+from .lineage import is_own, lineage_of
+from .packs import Pack, state_of
+from .prefetching import Brought, bring_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Messages:
     omitted: tuple[str, ...]
     brought: tuple[str, ...]
     repairs: int
+    why: Mapping[str, str] = field(default_factory=dict)  # of those brought in: how surely
 
 
 async def build_messages(
@@ -52,16 +57,23 @@ async def build_messages(
     if name not in FORMATS:
         message = f"format is {name[:40]!r}: use one of {', '.join(FORMATS)}, or leave it out"
         raise InvalidArgument(message)
-    budget = request.budget if request.budget is not None else seat.set.budget
+    budget = budget_of(seat, request)
+    asked = (name, budget, request.system_prompt)
+    count = (await memory.tokenizer(seat.workspace)).count
     async with seat.lock:
         brought = await bring_in(memory, seat, request.message)
+        lately = await follow(memory, seat.workspace)
+        made = memory.packs.get(asked, Messages, seat, lately)
+        memory.counts[seat.workspace.principal].packs[made is not None] += 1
+        if made is not None:
+            return _with_brought(made, brought)
+        position, state = lately.reached, state_of(seat)
         candidates, left_out = could_fit(by_worth(seat), budget)
         spoken, quoted = await _read(memory, seat, candidates)
     exchanges, repairs = pair(spoken)
-    count = (await memory.tokenizer(seat.workspace)).count
     system = _system(request.system_prompt or "", quoted, budget, count)
     shown, omitted = _newest(exchanges, budget, lambda some: _tokens(name, some, system, count))
-    made = FORMATS[name](shown, system)
+    conversation = FORMATS[name](shown, system)
     tokens = _tokens(name, shown, system, count)
     if tokens > budget:
         text = (
@@ -69,7 +81,20 @@ async def build_messages(
             "Raise it or shorten the prompt"
         )
         raise TokenLimitExceeded(text)
-    return Messages(made, tokens, _ids(shown), (*_ids(omitted), *left_out), brought, repairs)
+    made = Messages(conversation, tokens, _ids(shown), (*_ids(omitted), *left_out), (), repairs)
+    known = frozenset([*(page.page_id for page in candidates), *left_out])
+    memory.packs.keep(asked, seat, Pack(made, state, position, known))
+    return _with_brought(made, brought)
+
+
+def _with_brought(made: Messages, brought: Sequence[Brought]) -> Messages:
+    if not brought:
+        return made
+    return replace(
+        made,
+        brought=tuple(one.page_id for one in brought),
+        why={one.page_id: one.confidence for one in brought},
+    )
 
 
 async def _read(
@@ -78,10 +103,11 @@ async def _read(
     """What was said in this session, in order, and lines for the other mapped pages."""
     mapped = {known.page_id: known for known in candidates}
     pages = await memory.store.pages(seat.workspace, list(mapped), seat.row.id)
+    lineage = await lineage_of(memory, seat)
     spoken, quoted = [], []
     for page in sorted(pages.values(), key=lambda page: page.position):
         shown = await at_level(memory, seat.workspace, page, mapped[page.page_id].level)
-        if page.session == seat.row.id and page.event_id is not None and shown.level == 0:
+        if is_own(lineage, page) and page.event_id is not None and shown.level == 0:
             spoken.append(await _spoken(memory, seat, page, shown.text))
         else:
             quoted.append(context_line(Line(page, shown.level, shown.text)))

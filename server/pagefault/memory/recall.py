@@ -77,6 +77,7 @@ async def search(memory: Memory, seat: Residency, request: SearchRequest) -> Res
         ),
     )
     hits = found.hits[: request.limit]
+    memory.counts[seat.workspace.principal].searches[bool(hits)] += 1
     more = len(found.hits) > request.limit
     words = wanted(request.query)
     quoted = [

@@ -5,25 +5,26 @@ from __future__ import annotations
 from functools import partial
 
 from ..base.log import Evicted, Operation
-from ..base.page import Level, Page
+from ..base.page import Page
 from ..paging.resident import Mapped
 from ..residency import Residency
 from .core import Memory
-from .levels import at_level
+from .levels import at_level, fullest
 from .mapping import admit, placed
 
 
 async def renew(memory: Memory, seat: Residency, known: Mapped, page: Page) -> None:
     """Map the page as the session reads it now, where that is not how it is mapped.
 
-    At its level, else as a stub, else not at all: a page is never shown with the tokens of another
-    text.
+    At its level, else at the fullest that fits, else not at all: a page is never shown with the
+    tokens of another text.
     """
     shown = await at_level(memory, seat.workspace, page, known.level)
     if (known.version, known.level, known.tokens) == (page.version, shown.level, shown.tokens):
         return
-    if shown.tokens > max(known.tokens, seat.set.room(page.page_id)):
-        shown = await at_level(memory, seat.workspace, page, Level.REFERENCE)
+    room = seat.set.room(page.page_id)
+    if shown.tokens > max(known.tokens, room):
+        shown = await fullest(memory, seat.workspace, page, room) or shown
     now = placed(page, shown.level, shown.tokens)
     seat.decide(partial(_replace, now=now), page.page_id)
 

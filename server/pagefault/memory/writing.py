@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.errors import InvalidArgument, PageNotFound, WriteConflict
+from ..base.errors import InvalidArgument, PageForgotten, PageNotFound, WriteConflict
 from ..base.event import KEY_LENGTH, NAME_LENGTH, canonical, clean, clean_value
 from ..base.log import Operation, PageAdded, Represented, SessionOpened, VersionAdded
 from ..base.page import PAGE_TYPES, PREFIXES, SOURCE_TRUST, Level, Page
-from ..paging.levels.reference import stub
 from ..paging.resident import Mapped
 from ..residency import Residency
 from ..stores.contract import Applied, Commit, Conflict
 from .core import Memory
 from .faulting import find_page
-from .levels import kept_levels
+from .levels import MODEL, fullest, kept_levels
 from .mapping import admit, page_of, placed, revised
 from .renewing import renew
 
@@ -84,7 +83,7 @@ async def write(memory: Memory, seat: Residency, request: WriteRequest) -> Writt
 def map_new(seat: Residency, pages: Sequence[tuple[Mapped, Mapped | None]]) -> tuple[str, ...]:
     """Map pages that were just written, each at the level that fits; who was evicted for them.
 
-    Each comes as it is at level 0, and as a stub where that is smaller.
+    Each comes as it is at level 0, and at the level that fits where that does not.
     """
     evicted: list[str] = []
 
@@ -102,11 +101,18 @@ def map_new(seat: Residency, pages: Sequence[tuple[Mapped, Mapped | None]]) -> t
     return tuple(evicted)
 
 
-def mapped_forms(page: Page, tokens_of_stub: int) -> tuple[Mapped, Mapped | None]:
-    """A new page as `map_new` wants it."""
+async def mapped_forms(memory: Memory, seat: Residency, page: Page) -> tuple[Mapped, Mapped | None]:
+    """A new page as `map_new` wants it; levels are computed only where level 0 does not fit."""
     full = placed(page, Level.FULL, page.tokens)
-    small = tokens_of_stub < page.tokens
-    return full, placed(page, Level.REFERENCE, tokens_of_stub) if small else None
+    room = seat.set.room(page.page_id)
+    if page.tokens <= room:
+        return full, None
+    try:
+        kept = await find_page(memory, seat, page.page_id)
+    except PageForgotten:
+        return full, None
+    small = await fullest(memory, seat.workspace, kept, room)
+    return full, None if small is None else placed(page, small.level, small.tokens)
 
 
 async def _draft(memory: Memory, seat: Residency, request: WriteRequest) -> _Draft:
@@ -157,7 +163,7 @@ async def _page(memory: Memory, seat: Residency, request: WriteRequest, draft: _
     if applied.duplicates:
         return await _first(memory, seat, applied.ids[0])
     page = page_of(added, applied.ids[0])
-    return await _map(memory, seat, page, draft, applied, request)
+    return await _map(memory, seat, page, draft, applied)
 
 
 async def _version(
@@ -189,7 +195,7 @@ async def _version(
         answer = await memory.store.apply(commit)
         if not isinstance(answer, Conflict):
             now = revised(page, added, answer)
-            return await _map(memory, seat, now, draft, answer, request)
+            return await _map(memory, seat, now, draft, answer)
     message = f"{request.page_id} is being written by others all the time. Read it and try again"
     raise WriteConflict(message)
 
@@ -225,13 +231,14 @@ async def _represent(
 async def _check_size(
     memory: Memory, seat: Residency, request: WriteRequest, page: Page, draft: _Draft
 ) -> None:
-    """A level has to be smaller than those above it, and larger than those below.
+    """A level has to be smaller than those above it that a model wrote, larger than those below.
 
     Raises:
         InvalidArgument: it is not, with the level that says so.
     """
     kept = await kept_levels(memory, seat.workspace, page)
-    sizes = {int(Level.FULL): page.tokens} | {level: size for level, (_, _, size) in kept.items()}
+    written = {level: size for level, (origin, _, size) in kept.items() if origin == MODEL}
+    sizes = {int(Level.FULL): page.tokens} | written  # what was computed makes way
     level = int(request.level or 0)
     for other, size in sizes.items():
         if (other < level and size <= draft.tokens) or (other > level and size >= draft.tokens):
@@ -255,13 +262,10 @@ async def _map(
     page: Page,
     draft: _Draft,
     applied: Applied,
-    request: WriteRequest,
 ) -> Written:
-    tokenizer = await memory.tokenizer(seat.workspace)
-    forms = mapped_forms(page, tokenizer.count(stub(page, draft.text, request.hint)))
     async with seat.lock:
         seat.saw(applied.sessions[seat.row.id])
-        evicted = map_new(seat, [forms])
+        evicted = map_new(seat, [await mapped_forms(memory, seat, page)])
     return Written(
         page.page_id,
         page.version,

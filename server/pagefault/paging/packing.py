@@ -15,6 +15,7 @@ from .resident import Mapped
 Count = Callable[[str], int]
 
 AVAILABLE = 50  # pages a manifest lists beside the mapped ones
+TIGHT = 8  # pages that do not fit as they are mapped and are tried at smaller levels
 _CUT_FROM = 50  # tokens that must be left for a page to be shown cut and not be left out
 
 # What may not stand in a line as it is: it would open a block, or look like a new line.
@@ -24,15 +25,24 @@ _ROLES = {"user": "U", "assistant": "A", "tool": "T", "system": "Y"}
 _TYPES = {"summary": "S", "claim": "C", "procedure": "P", "index": "X"}
 _MODALITIES = {"image": "I", "audio": "D", "video": "V", "structured": "J"}
 
+# What a page stands for; the others were said or made in passing.
+_WORTH = {"claim": 2, "summary": 2, "procedure": 1, "index": 1}
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A mapped page on its way into the context: its ``text`` at ``level``."""
+    """A mapped page on its way into the context: its ``text`` at ``level``.
+
+    ``tokens`` counts the text alone, ``since`` is the turn in which the page was mapped.
+    ``smaller``: the same page at smaller levels, the fullest first, for when it does not fit.
+    """
 
     page: Page
     level: int
     text: str
-    pinned: bool = False
+    tokens: int = 0
+    since: int = 0
+    smaller: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +74,17 @@ def could_fit(mapped: Sequence[Mapped], budget: int) -> tuple[list[Mapped], list
     """The pages worth reading for a budget, and the ids of the others; most valuable first.
 
     A page costs more in the context than its own tokens, so none that is left out could be shown
-    whole; the first that is too large stays in, since it might be shown cut.
+    whole; the first `TIGHT` that are too large stay in, since they may be shown smaller or cut.
     """
     chosen: list[Mapped] = []
     left_out: list[str] = []
-    cut = False
+    tight = 0
     for page in mapped:
         if page.tokens <= budget:
             budget -= page.tokens
             chosen.append(page)
-        elif not cut:
-            cut = True
+        elif tight < TIGHT:
+            tight += 1
             chosen.append(page)
         else:
             left_out.append(page.page_id)
@@ -84,31 +94,61 @@ def could_fit(mapped: Sequence[Mapped], budget: int) -> tuple[list[Mapped], list
 def pack(lines: Sequence[Line], budget: int, count: Count, extra: Callable[[Line], int]) -> Packed:
     """The most valuable lines that fit ``budget`` tokens. ``lines`` come most valuable first.
 
-    ``extra``: tokens that showing a page costs elsewhere, such as its entry in the manifest.
+    A line that does not fit gives way to the fullest of its smaller forms that does; one text may
+    be cut. ``extra``: tokens that showing a page costs elsewhere, as in the manifest.
     """
     chosen: list[tuple[Line, str]] = []
     cut: list[str] = []
     omitted: list[str] = []
     left = budget
     for line in lines:
-        text = context_line(line)
-        room = left - extra(line)
-        cost = count(text + "\n")
-        if cost > room and not cut and room > _CUT_FROM and line.page.modality == "text":
-            text, cost = _shorten(line, room, count)
-            cut += [line.page.page_id] if cost <= room else []
-        if cost > room:
+        fitting = _fitting(line, left, count, extra)
+        if fitting is None and not cut:
+            fitting = _cut(line, left - extra(line), count)
+            cut += [line.page.page_id] if fitting else []
+        if fitting is None:
             omitted.append(line.page.page_id)
             continue
-        left = room - cost
-        chosen.append((line, text))
-    chosen.sort(key=lambda pair: pair[0].page.position)  # as it happened: stable for caches
+        form, text, cost = fitting
+        left -= cost + extra(form)
+        chosen.append((form, text))
+    chosen.sort(key=lambda pair: _place(pair[0]))
     return Packed(
         tuple(text for _, text in chosen),
         tuple(line for line, _ in chosen),
         tuple(cut),
         tuple(omitted),
     )
+
+
+def _place(line: Line) -> tuple[int, int]:
+    """Where a line stands: as pages were mapped, and within a turn as they were made.
+
+    What is mapped later comes later, also an old page that was faulted in: what stands before it
+    stays the same text, so that a model's host need not read it again (prompt caching); and what
+    a question called for stands next to it. What was mapped as it was said stands as it was said.
+    """
+    return line.since, line.page.position
+
+
+def _fitting(
+    line: Line, left: int, count: Count, extra: Callable[[Line], int]
+) -> tuple[Line, str, int] | None:
+    """The fullest form of the line that fits, with its text and tokens."""
+    for form in (line, *line.smaller):
+        text = context_line(form)
+        cost = count(text + "\n")
+        if cost + extra(form) <= left:
+            return form, text, cost
+    return None
+
+
+def _cut(line: Line, room: int, count: Count) -> tuple[Line, str, int] | None:
+    """The line with as much of its text as there is room for; None where that would say little."""
+    if room <= _CUT_FROM or line.page.modality != "text":
+        return None
+    text, cost = _shorten(line, room, count)
+    return (line, text, cost) if cost <= room else None
 
 
 def manifest_entry(line: Line, tokens: int) -> dict[str, object]:
@@ -155,13 +195,19 @@ def compact(value: object) -> str:
 
 
 def rank_available(pages: Iterable[Page], mapped: Iterable[str]) -> list[Page]:
-    """Pages worth offering, best first: what stands for much, then important, then recent."""
+    """Pages worth offering, best first: what stands for much, then important, then recent.
+
+    Chosen among the latest `AVAILABLE` of what stands for much and of the rest, however many more
+    are given, so that the same pages are offered whoever has read how many.
+    """
     there = set(mapped)
     unique = {page.page_id: page for page in pages if page.page_id not in there}
-    worth = {"claim": 2, "summary": 2, "procedure": 1, "index": 1}
+    newest = sorted(unique.values(), key=lambda page: -page.position)
+    standing = [page for page in newest if page.page_type in _WORTH][:AVAILABLE]
+    passing = [page for page in newest if page.page_type not in _WORTH][:AVAILABLE]
     return sorted(
-        unique.values(),
-        key=lambda page: (worth.get(page.page_type, 0), page.importance, page.position),
+        [*standing, *passing],
+        key=lambda page: (_WORTH.get(page.page_type, 0), page.importance, page.position),
         reverse=True,
     )[:AVAILABLE]
 

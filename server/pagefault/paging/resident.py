@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +10,8 @@ class Mapped:
     """One mapped page. ``touched`` orders by last use, turns are the session's own numbers.
 
     ``protected_until`` is the first turn in which it is not protected any more, ``pinned_until``
-    the last in which a pin holds; None with ``pinned`` True is a pin for good.
+    the last in which a pin holds; None with ``pinned`` True is a pin for good. ``uses``: in how
+    many turns it was used, old ones counting less; the set works it out (`Reuse.uses`).
     """
 
     page_id: str
@@ -26,6 +27,8 @@ class Mapped:
     pinned: bool = False
     pinned_until: int | None = None
     role: str | None = None
+    modality: str = "text"
+    uses: float = field(default=1.0, compare=False)
 
     def is_pinned(self, turn: int) -> bool:
         """Whether the pin still holds in that turn."""

@@ -6,11 +6,17 @@ out. Invariant: the tokens of the mapped pages never exceed the budget.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
-from .eviction import Policy, in_order
+from . import demotion
+from .eviction import ByWeight, Policy, Ranks, in_order
 from .resident import Mapped
+from .reuse import Reuse
+from .thrash import Thrash
+
+_AHEAD = 4  # turns like the last whose evictions are looked at when room runs out
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +29,20 @@ class Admission:
     touched: bool = False  # it was mapped just so: only its recency changes
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a set has learned of its session; it outlives a set that is read anew."""
+
+    reuse: Reuse = field(default_factory=Reuse)
+    thrash: Thrash = field(default_factory=Thrash)
+
+
 class WorkingSet:
     """The pages mapped for one session, at most ``budget`` tokens of them.
 
     ``protection``: a faulted page is protected in this turn and in so many more; ``damping``: the
     same for a page that was evicted fewer turns ago than that, and came back. 0 is never.
+    ``learned``: of an earlier set of the session, if there was one.
     """
 
     def __init__(
@@ -39,16 +54,23 @@ class WorkingSet:
         damping: int = 3,
         pages: Iterable[Mapped] = (),
         evicted: Iterable[tuple[str, int]] = (),
+        learned: Learned | None = None,
     ) -> None:
         self.budget = budget
         self.policy = policy
         self.protection = protection
         self.damping = damping
         self.turn = 0
-        self._pages = {page.page_id: page for page in pages}
+        self.learned = learned or Learned()
+        self._pages: dict[str, Mapped] = {}
+        self._pins: set[str] = set()
+        self._ranks = Ranks(policy) if isinstance(policy, ByWeight) else None
+        for page in pages:
+            self._place(self._known(page))
         self._evicted = dict(evicted)
         self._used = sum(page.tokens for page in self._pages.values())
         self._tick = max((page.touched for page in self._pages.values()), default=0)
+        self._came = self._coming = 0  # tokens mapped anew in the turn before, and in this one
 
     @property
     def used(self) -> int:
@@ -76,7 +98,8 @@ class WorkingSet:
 
     def pinned_tokens(self) -> int:
         """Tokens of the pages whose pin holds."""
-        return sum(p.tokens for p in self._pages.values() if p.is_pinned(self.turn))
+        pins = (self._pages[page_id] for page_id in self._pins)
+        return sum(page.tokens for page in pins if page.is_pinned(self.turn))
 
     def room(self, page_id: str | None = None) -> int:
         """The most tokens that a page, or the one with that id, could be mapped with.
@@ -97,7 +120,7 @@ class WorkingSet:
         """
         known = self._pages.get(page.page_id)
         if known is not None and _same(known, page):
-            return Admission(replace(known, touched=self._tick + 1, turn=self.turn), touched=True)
+            return Admission(self._touched(known), touched=True)
         freed = known.tokens if known else 0
         if page.tokens > freed and page.tokens > self.room(page.page_id):
             return Admission(None)
@@ -109,12 +132,41 @@ class WorkingSet:
         """Who yields so that the pages fit a budget that has become smaller; pins last of all."""
         return self._victims(-self.left, None, pins_too=True)
 
+    def plan_idle(
+        self, smaller: Mapping[str, tuple[int, int]] = MappingProxyType({})
+    ) -> tuple[demotion.Step, ...]:
+        """Who goes before anybody has to, at the beginning of a turn: nobody while there is room.
+
+        There is none when a turn like the one before would not fit into what is left. Then so
+        much is freed at once, since each change of the context costs: of the pages that would
+        yield within a few such turns anyway, those that are not worth keeping until then. Nobody
+        goes while pages that went keep coming back. ``smaller`` as in `demotion.plan`.
+        """
+        short = min(self._came, self.budget) - self.left
+        if short <= 0 or self.learned.thrash.high:
+            return ()
+        next_ones = self._victims(short * _AHEAD, None)
+        due = demotion.due(next_ones, self.turn, self.learned.reuse, smaller=smaller)
+        chosen: list[demotion.Step] = []
+        for step in due:
+            if short <= 0:
+                break
+            chosen.append(step)
+            short -= step.page.tokens - step.tokens
+        return tuple(chosen)
+
     def commit(self, admission: Admission) -> None:
         """Carry an admission out."""
         for page in admission.evicted:
-            self.evict(page.page_id)
-        if admission.page is not None:
-            self._put(admission.page)
+            self.give_way(page.page_id)
+        wanted = admission.page
+        if wanted is None:
+            return
+        if wanted.page_id not in self._pages:
+            self._coming += wanted.tokens
+            self.learned.thrash.mapped(wanted.page_id)
+        self._put(wanted)
+        self.learned.reuse.used(wanted, self.turn)
 
     def demote(self, page_id: str, level: int, tokens: int) -> bool:
         """Show a mapped page at another level; False when it is not mapped, or is smaller."""
@@ -125,11 +177,21 @@ class WorkingSet:
         self._put(replace(used, level=level, tokens=tokens))
         return True
 
+    def give_way(self, page_id: str) -> bool:
+        """Unmap a page for want of room, which no one asked for; False when it was not mapped."""
+        page = self._pages.get(page_id)
+        if page is not None:
+            self.learned.thrash.evicted(page_id, page.tokens, self.turn)
+        return self.evict(page_id)
+
     def evict(self, page_id: str) -> bool:
         """Unmap a page; False when it was not mapped."""
         page = self._pages.pop(page_id, None)
         if page is None:
             return False
+        self._pins.discard(page_id)
+        if self._ranks is not None:
+            self._ranks.drop(page_id)
         self._used -= page.tokens
         self._evicted[page_id] = self.turn
         return True
@@ -138,15 +200,19 @@ class WorkingSet:
         """Drop every trace of a page."""
         self.evict(page_id)
         self._evicted.pop(page_id, None)
+        self.learned.reuse.forget(page_id)
 
     def pin(self, page_id: str, *, pinned: bool, until: int | None) -> None:
         """Set or lift a mapped page's pin."""
         page = self._pages[page_id]
-        self._pages[page_id] = replace(page, pinned=pinned, pinned_until=until)
+        self._place(replace(page, pinned=pinned, pinned_until=until))
 
     def begin_turn(self, turn: int) -> None:
         """Time passes: protection and timed pins run out, old evictions are no longer damped."""
+        if turn > self.turn:
+            self._came, self._coming = self._coming, 0
         self.turn = turn
+        self.learned.thrash.begin_turn(turn)
         self._evicted = {
             page_id: when for page_id, when in self._evicted.items() if turn - when < self.damping
         }
@@ -155,8 +221,23 @@ class WorkingSet:
         known = self._pages.get(page.page_id)
         self._used += page.tokens - (known.tokens if known else 0)
         self._tick = max(self._tick + 1, page.touched)
-        self._pages[page.page_id] = page
+        self._place(page)
         self._evicted.pop(page.page_id, None)
+
+    def _place(self, page: Mapped) -> None:
+        self._pages[page.page_id] = page
+        (self._pins.add if page.pinned else self._pins.discard)(page.page_id)
+        if self._ranks is not None:
+            self._ranks.put(page)
+
+    def _known(self, page: Mapped) -> Mapped:
+        """A page that was mapped before this set was made, with what is known of its uses."""
+        self.learned.reuse.used(page, page.turn)
+        return replace(page, uses=self.learned.reuse.uses(page.page_id, page.turn))
+
+    def _touched(self, known: Mapped) -> Mapped:
+        uses = self.learned.reuse.uses(known.page_id, self.turn)
+        return replace(known, touched=self._tick + 1, turn=self.turn, uses=uses)
 
     def _placed(self, page: Mapped, known: Mapped | None, faulted: bool) -> Mapped:
         protected = self._after(self.protection) if faulted else page.protected_until
@@ -171,6 +252,7 @@ class WorkingSet:
             protected_until=max(protected, known.protected_until if known else 0),
             pinned=known.pinned if known else page.pinned,
             pinned_until=known.pinned_until if known else page.pinned_until,
+            uses=self.learned.reuse.uses(page.page_id, self.turn),
         )
 
     def _after(self, turns: int) -> int:
@@ -191,15 +273,34 @@ class WorkingSet:
             needed -= page.tokens
         return _no_more_than_needed(chosen, -needed)
 
-    def _order(self, spared: str | None, *, pins_too: bool) -> list[Mapped]:
-        there = [page for page in self._pages.values() if page.page_id != spared]
-        free = [page for page in there if not page.is_pinned(self.turn)]
-        unprotected = [page for page in free if not page.is_protected(self.turn)]
-        protected = [page for page in free if page.is_protected(self.turn)]
-        pins = [page for page in there if pins_too and page.is_pinned(self.turn)]
-        protected.sort(key=lambda page: (page.mapped_turn, page.touched))
-        pins.sort(key=lambda page: page.touched)
-        return [*in_order(self.policy, unprotected), *protected, *pins]
+    def _order(self, spared: str | None, *, pins_too: bool) -> Iterator[Mapped]:
+        """Who may yield, in order; what comes later is looked at only when it is asked for."""
+        turn = self.turn
+        protected: list[Mapped] = []
+        pins: list[Mapped] = []
+        for page in self._by_policy(spared):
+            if page.page_id == spared:
+                continue
+            if page.is_pinned(turn):
+                pins.append(page)
+            elif page.is_protected(turn):
+                protected.append(page)
+            else:
+                yield page
+        yield from sorted(protected, key=lambda page: (page.mapped_turn, page.touched))
+        if pins_too:
+            yield from sorted(pins, key=lambda page: page.touched)
+
+    def _by_policy(self, spared: str | None) -> Iterable[Mapped]:
+        """The pages, of which those that may go are in the policy's order."""
+        if self._ranks is not None:
+            return (self._pages[page_id] for page_id in self._ranks)
+        free: list[Mapped] = []
+        others: list[Mapped] = []
+        for page in self._pages.values():
+            kept = page.is_pinned(self.turn) or page.is_protected(self.turn)
+            (others if kept or page.page_id == spared else free).append(page)
+        return [*in_order(self.policy, free), *others]
 
 
 def _same(known: Mapped, page: Mapped) -> bool:

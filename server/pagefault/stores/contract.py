@@ -8,6 +8,11 @@ A durable commit is answered when it is safe; a derived one (`Commit.durable` Fa
 synced by itself, and a crash may lose the last of them but never change their order. Numbers of
 ids are dense per prefix and never handed out twice.
 
+A session that is a fork reads its parent as it was at the fork, and so on up to the first that is
+none: that is its lineage. Of a page it reads its own head, else that of the nearest of its lineage
+which had one by then, else the head of the page's home. A branch's head is the version that was
+written on it, or gone back to, last.
+
 Every method raises `StoreError` kinds only, for what the disk or the server did.
 """
 
@@ -41,7 +46,10 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session's row: settings, counters, and the revision of its residency."""
+    """A session's row: settings, counters, and the revision of its residency.
+
+    ``forked_at``: the log position at which it became a fork of its parent, None for no fork.
+    """
 
     id: str
     revision: int
@@ -49,6 +57,7 @@ class Session:
     active_at: float
     title: str | None = None
     parent: str | None = None
+    forked_at: int | None = None
     model: str | None = None
     budget: int | None = None
     mode: str | None = None
@@ -202,6 +211,7 @@ class Store(Protocol):
         """Let the commit happen whole, or not at all.
 
         It is also a conflict to bring content of a page that was forgotten, or derives from one.
+        A key that the session's lineage had written by the fork is a repeat too.
 
         Raises:
             LookupError: an operation names a session that none opened; nothing happened.
@@ -227,8 +237,7 @@ class Store(Protocol):
     async def page(self, workspace: Workspace, name: str, session: str) -> Page | None:
         """The page with that id, or that was written under that key in the session.
 
-        It is read at the session's head: its own, else its forks', else the page's home; with
-        the levels that are kept beside it.
+        It comes with the levels that are kept beside it.
 
         Raises:
             PageForgotten: the page was deleted for good.
@@ -244,18 +253,18 @@ class Store(Protocol):
     async def recent_pages(
         self, workspace: Workspace, session: str, limit: int, *, unmapped: bool = False
     ) -> list[Page]:
-        """The session's latest claims, summaries and the like, then its latest other pages.
+        """The latest claims, summaries and the like of the lineage, then its latest other pages.
 
         At most ``limit`` of each; ``unmapped``: only those that are not mapped in the session.
         """
         ...
 
     async def latest_page(self, workspace: Workspace, session: str, page_type: str) -> Page | None:
-        """The session's newest page of a type, unless it was forgotten."""
+        """The newest page of a type that the session's lineage made, unless it was forgotten."""
         ...
 
     async def page_of_key(self, workspace: Workspace, session: str, key: str) -> str | None:
-        """The page that was written under an idempotency key of the session."""
+        """The page that was written under an idempotency key of the session's lineage."""
         ...
 
     async def content(self, workspace: Workspace, content: int) -> bytes:
@@ -285,7 +294,17 @@ class Store(Protocol):
     async def events(
         self, workspace: Workspace, session: str, after: int, limit: int
     ) -> list[LogLine]:
-        """The session's recorded events with a position above ``after``, in order."""
+        """The events that the session's lineage recorded, above a position, in order."""
+        ...
+
+    async def moves(
+        self, workspace: Workspace, session: str, after: int, limit: int
+    ) -> list[LogLine]:
+        """The session's own lines of the kinds `base.log.MOVES`, above a position, in order."""
+        ...
+
+    async def checkpoints(self, workspace: Workspace, session: str) -> list[LogLine]:
+        """The lines that gave the lineage's positions their names, in order."""
         ...
 
     async def log(

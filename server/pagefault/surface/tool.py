@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..memory import Memory
 from .door import Call, Door
 from .parameters import Parameters
 from .ranges import whole
+from .transport.principal import principal_of
 
 log = logging.getLogger("pagefault")
 
@@ -92,12 +94,20 @@ class MemoryTool(Tool):
         convert_result: bool = False,  # noqa: ARG002 - the SDK's signature
     ) -> types.CallToolResult:
         """Answer the call; every failure is a result that a model can act on."""
+        memory = self._door.memory
+        began, outcome = memory.now(), "ok"
         try:
             return await self._answer(arguments, context)
         except PagefaultError as error:
+            outcome = error.code
             return error_of(str(error))
         except Exception:  # whatever it was, the model gets an id and the log gets the rest
-            return error_of(unforeseen(self._door.memory, self.name))
+            outcome = "internal"
+            return error_of(unforeseen(memory, self.name))
+        finally:
+            with suppress(RuntimeError):  # nobody's call, which was refused
+                seconds = max(0.0, memory.now() - began)
+                memory.counts[principal_of(context)].called(self.name, outcome, seconds)
 
     async def _answer(
         self, arguments: dict[str, Any], context: Context[Any, Any]

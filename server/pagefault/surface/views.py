@@ -20,11 +20,14 @@ from ..base.log import EventAdded
 from ..memory import Memory
 from ..memory.context import MODES, ContextRequest, build, rules_text
 from ..memory.faulting import find_page
+from ..memory.health import check
 from ..memory.history import history
 from ..memory.levels import at_level
 from ..memory.messages import build_messages
+from ..memory.travel import context_at
 from ..residency import Residency
 from ..stores.contract import Session, Workspace
+from .metrics import MIME_TYPE, metrics
 from .tools.pages import log_entry
 
 JSON, MARKDOWN, TEXT = "application/json", "text/markdown", "text/plain"
@@ -169,7 +172,11 @@ async def _manifest(reading: Reading) -> str:
 
 
 async def _context(reading: Reading) -> str:
-    return await _built(reading, None)
+    if not reading.query.get("turn"):
+        return await _built(reading, None)
+    seat = await reading.seat()
+    budget = min(seat.set.budget, reading.memory.settings.reply_tokens)
+    return await context_at(reading.memory, seat, reading.number("turn", 0), budget)
 
 
 async def _messages(reading: Reading) -> str:
@@ -236,8 +243,22 @@ async def _page_history(reading: Reading) -> str:
 
 
 async def _health(reading: Reading) -> str:
-    totals = await reading.memory.store.totals(reading.workspace)
-    return canonical({"status": "ok", "workspace": reading.workspace.id, **totals})
+    found = await check(reading.memory, reading.workspace)
+    problems = [
+        {"what": one.what, "where": one.where, "detail": one.detail, "repair": one.repair}
+        for one in found.problems
+    ]
+    shown: dict[str, Any] = {"status": found.status, "workspace": reading.workspace.id}
+    return canonical(
+        shown
+        | dict(found.counts)
+        | {"checked": dict(found.checked)}
+        | ({"problems": problems[:_MANY]} if problems else {})
+    )
+
+
+async def _metrics(reading: Reading) -> str:
+    return await metrics(reading.memory, reading.workspace.principal)
 
 
 async def _built(reading: Reading, mode: str | None) -> str:
@@ -287,7 +308,14 @@ VIEWS: Sequence[View] = (
     View("sessions", "sessions", "The latest sessions of the workspace", _sessions),
     View("sessions/{session_id}", "session", "A session's counts and mapped pages", _session),
     View("sessions/{session_id}/manifest", "manifest", "What is mapped, what is not", _manifest),
-    View("sessions/{session_id}/context", "context", "What context_build gives", _context, TEXT),
+    View(
+        "sessions/{session_id}/context",
+        "context",
+        "What context_build gives, or the pages that were mapped when a turn ended",
+        _context,
+        TEXT,
+        query=("turn",),
+    ),
     View(
         "sessions/{session_id}/messages",
         "messages",
@@ -318,5 +346,6 @@ VIEWS: Sequence[View] = (
         query=("level", "version"),
     ),
     View("pages/{page_id}/history", "history", "A page's versions and log", _page_history),
-    View("health", "health", "Whether the store answers, and how much is in it", _health),
+    View("health", "health", "How much is in the store, and whether it fits together", _health),
+    View("metrics", "metrics", "Calls, faults and prefetches, as OpenMetrics", _metrics, MIME_TYPE),
 )

@@ -6,13 +6,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from ..resident import Mapped
+from .cost import cost
 from .importance import importance
 from .lru import lru
+from .modality import modality
+from .ranking import ByWeight as ByWeight
+from .ranking import Ranks as Ranks
 
-# A policy orders the pages that may go; the working set does the counting.
+# A policy orders the pages that may go; the working set does the counting. It is a function of
+# the pages alone: what it needs to know of the past stands in them.
 Policy = Callable[[Iterable[Mapped]], Sequence[Mapped]]
 
-POLICIES: Mapping[str, Policy] = MappingProxyType({"importance": importance, "lru": lru})
+POLICIES: Mapping[str, Policy] = MappingProxyType(
+    {"importance": importance, "lru": lru, "cost": cost, "modality": modality}
+)
+
+
+def looks_at_modality(policy: Policy) -> bool:
+    """Whether a policy may tell pages apart by modality: one of ours does, a user's own might."""
+    return policy not in (importance, lru, cost)
 
 
 def in_order(policy: Policy, pages: Iterable[Mapped]) -> list[Mapped]:

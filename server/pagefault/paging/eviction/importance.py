@@ -5,9 +5,8 @@ Equal to lru where pages differ neither in type nor in importance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from ..resident import Mapped
+from .ranking import ByWeight, Weight
 
 # What stays longer: a claim or a summary stands for many lines of transcript.
 _STAYS = {
@@ -20,9 +19,14 @@ _STAYS = {
 }
 
 
-def importance(candidates: Iterable[Mapped]) -> Sequence[Mapped]:
-    """Transcripts and artifacts go before procedures, these before summaries and claims."""
-    return sorted(
-        candidates,
-        key=lambda page: (_STAYS[page.page_type], page.importance, page.touched),
-    )
+def standing(page: Mapped) -> tuple[int, float]:
+    """What decides before any age: the kind of page, and the caller's word."""
+    return _STAYS[page.page_type], page.importance
+
+
+def _weight(page: Mapped) -> Weight:
+    return (*standing(page), page.touched)
+
+
+# Transcripts and artifacts go before procedures, these before summaries and claims.
+importance = ByWeight(_weight)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from ..resident import Mapped
+from .ranking import ByWeight, Weight
 
 
-def lru(candidates: Iterable[Mapped]) -> Sequence[Mapped]:
-    """The page whose last use lies farthest back goes first."""
-    return sorted(candidates, key=lambda page: page.touched)
+def _weight(page: Mapped) -> Weight:
+    return (page.touched,)
+
+
+# The page whose last use lies farthest back goes first.
+lru = ByWeight(_weight)

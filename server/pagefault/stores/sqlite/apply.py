@@ -13,21 +13,29 @@ from typing import Any
 import apsw
 
 from ...base.log import (
+    HERE,
     EventAdded,
     LogLine,
     Operation,
     PageAdded,
     Represented,
+    Reverted,
     SessionOpened,
     TurnBegan,
     VersionAdded,
 )
 from ..codec import keep
 from ..contract import Applied, Commit, Conflict, Moment, Session
+from .heads import FORKS_HEAD, LINEAGE
 from .projection import Projection, SessionRow, content_key
 
 ID_FIELDS = ("event_id", "page_id")
 _NAMING_FIELDS = (*ID_FIELDS, "cause")  # of an eviction: the page that took the room
+# The event and page that a session's lineage has written under a key, ?3.
+FIRST_WRITTEN = (
+    f"{LINEAGE}SELECT w.event_id, w.page FROM lineage l JOIN written w ON w.ses=l.key"
+    " AND w.key=?3 AND w.position<=l.upto ORDER BY l.depth LIMIT 1"
+)
 CONTENT_FIELDS = ("content", "hint", "payload")
 
 
@@ -64,7 +72,7 @@ def _forgotten(db: apsw.Connection, commit: Commit) -> str | None:
     named: set[str] = set()
     for operation in commit.operations:
         named.update(getattr(operation, "derived_from", ()))
-        if isinstance(operation, VersionAdded | Represented):
+        if isinstance(operation, VersionAdded | Reverted | Represented):
             named.add(operation.page_id)
     if not named:
         return None
@@ -77,14 +85,10 @@ def _forgotten(db: apsw.Connection, commit: Commit) -> str | None:
 
 
 def head(db: apsw.Connection, workspace: int, page_id: str, session: str) -> int | None:
-    """The version of a page that a session reads: its own latest, else the home branch's."""
+    """The version of a page that a session reads; None for no page."""
     row = db.execute(
-        "SELECT coalesce("
-        " (SELECT max(version) FROM version WHERE ws=?1 AND page=?2 AND branch="
-        "   (SELECT key FROM session WHERE ws=?1 AND id=?3)),"
-        " (SELECT max(version) FROM version v WHERE ws=?1 AND page=?2 AND branch="
-        "   (SELECT home FROM page WHERE ws=?1 AND id=?2)))",
-        (workspace, page_id, session),
+        f"{LINEAGE}SELECT {FORKS_HEAD} FROM page p WHERE p.ws=?1 AND p.id=?3",
+        (workspace, session, page_id),
     ).fetchone()
     return None if row is None else row[0]
 
@@ -138,6 +142,8 @@ class _Draft:
 
     def _moment(self, operation: Operation) -> Moment:
         row = self.projection.session(operation.session) if operation.session else None
+        if isinstance(operation, SessionOpened) and operation.forked_at is not None:
+            row = self.projection.session(str(operation.parent))
         segment = row.segment if row else 1
         return Moment(self.commit.at, self.commit.actor, segment, _turn(operation, row))
 
@@ -153,9 +159,7 @@ class _Draft:
 
     def _written_before(self, operation: Operation, key: str) -> bool:
         row = self.projection.known(operation.session)
-        first = self.db.execute(
-            "SELECT event_id, page FROM written WHERE ses=? AND key=?", (row.key, key)
-        ).fetchone()
+        first = self.db.execute(FIRST_WRITTEN, (row.ws, row.id, key)).fetchone()
         if first is None:
             return False
         for name, value in zip(ID_FIELDS, first, strict=True):
@@ -182,7 +186,7 @@ class _Draft:
         return changes
 
     def _numbers(self, operation: Operation) -> dict[str, Any]:
-        """The contents that the commit brings, and the number of a new version."""
+        """The contents that the commit brings, the number of a new version, a fork's position."""
         changes: dict[str, Any] = {}
         for name in CONTENT_FIELDS:
             value = getattr(operation, name, None)
@@ -190,6 +194,8 @@ class _Draft:
                 changes[name] = self._content(-1 - value)
         if isinstance(operation, VersionAdded) and operation.version == 0:
             changes["version"] = self._next_version(operation.page_id)
+        if isinstance(operation, SessionOpened) and operation.forked_at == HERE:
+            changes["forked_at"] = self.position + 1
         return changes
 
     def _next_version(self, page_id: str) -> int:
@@ -271,6 +277,7 @@ def session_of(row: SessionRow) -> Session:
         active_at=row.active_at,
         title=row.title,
         parent=row.parent,
+        forked_at=row.forked_at,
         model=row.model,
         budget=row.budget,
         mode=row.mode,

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import apsw
 
+from ...base.errors import StoreReadOnly
 from ...base.portable import owner_only
+from ...index import fulltext
 from ..lock import FileLock
 from . import schema
 
@@ -112,9 +114,15 @@ class FrozenFile:
         self._file = path
         db = self.reading()
         try:
-            schema.check(db, len(schema.MIGRATIONS), self.path)
+            found = schema.check(db, len(schema.MIGRATIONS), self.path)
         finally:
             db.close()
+        if found < len(schema.MIGRATIONS):
+            message = (
+                f"{self.path} has schema {found}, this pagefault reads {len(schema.MIGRATIONS)}, "
+                "and the file cannot be written. Let this user write it and its folder once."
+            )
+            raise StoreReadOnly(message)
 
     def writing(self) -> apsw.Connection:
         """A connection on which every write is refused."""
@@ -134,6 +142,7 @@ class FrozenFile:
         db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:
             db.pragma("user_version")  # the first read is what opens the file
+            fulltext.keep_plans(db)
         except BaseException:
             db.close()
             raise
@@ -172,6 +181,7 @@ def _has_log(path: Path) -> bool:
 
 
 def _settle(db: apsw.Connection) -> None:
+    fulltext.keep_plans(db)
     db.set_busy_timeout(BUSY_MS)
     for setting in (
         "journal_mode=WAL",

@@ -15,13 +15,16 @@ from .projection import Projection, content_key
 
 _BEHIND = "SELECT key, owner, indexed, indexable, index_format FROM workspace"
 # A version's page was made by the line at the page's position; a page's own line is not read twice.
+# The version that a branch went back to was made by the line at the version's position.
 _NEW = (
     "SELECT l.key, l.at, l.actor, l.kind, s.id, l.segment, l.turn, l.page, l.data, l.ses,"
-    " p.recorded_at, h.id, o.data"
+    " p.recorded_at, h.id, o.data, a.kind, a.data"
     " FROM log l JOIN page p ON p.ws=?1 AND p.id=l.page JOIN session s ON s.key=l.ses"
-    " LEFT JOIN log o ON l.kind='version' AND o.key=?2+p.position"
+    " LEFT JOIN log o ON l.kind<>'page' AND o.key=?2+p.position"
     " LEFT JOIN session h ON h.key=o.ses"
-    " WHERE l.key>?3 AND l.key<?4 AND l.kind IN ('page','version') AND p.forgotten IS NULL"
+    " LEFT JOIN version v ON l.kind='revert' AND v.ws=?1 AND v.page=l.page"
+    " AND v.version=l.data->>'version' LEFT JOIN log a ON a.key=?2+v.position"
+    " WHERE l.key>?3 AND l.key<?4 AND l.kind IN ('page','version','revert') AND p.forgotten IS NULL"
     " ORDER BY l.key LIMIT ?5"
 )
 
@@ -70,11 +73,12 @@ def _entries(db: apsw.Connection, workspace: int, after: int) -> Iterator[Entry]
 
 def _entry(base: int, row: tuple[Any, ...]) -> Entry:
     key, at, actor, kind, session, segment, turn, page_id, data, branch, *made = row
-    recorded_at, home, page_data = made
+    recorded_at, home, page_data, again_kind, again_data = made
     operation = _operation(kind, session, page_id, data)
     page = operation if page_data is None else _operation("page", home, page_id, page_data)
     line = LogLine(key - base, at, actor, segment, turn, operation)
-    return Entry(line, page, recorded_at, branch)
+    again = None if again_kind is None else _operation(again_kind, session, page_id, again_data)
+    return Entry(line, page, recorded_at, branch, again)
 
 
 def _operation(kind: str, session: str, page_id: str, data: str) -> Any:  # noqa: ANN401 - by kind

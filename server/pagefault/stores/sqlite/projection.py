@@ -15,6 +15,7 @@ import apsw
 
 from ...base.errors import StoreDamaged
 from ...base.log import (
+    Checkpointed,
     Demoted,
     EventAdded,
     Evicted,
@@ -25,6 +26,8 @@ from ...base.log import (
     PageAdded,
     Pinned,
     Represented,
+    Restored,
+    Reverted,
     SessionChanged,
     SessionOpened,
     Touched,
@@ -68,6 +71,8 @@ class SessionRow:
 
 
 COLUMNS = tuple(f.name for f in fields(SessionRow))
+_SETTINGS = ("model", "budget", "mode")
+_GOING_ON = COLUMNS[COLUMNS.index("turn") :]  # what a fork takes over: turn, segment, counters
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM session"
 _UPDATE = f"UPDATE session SET {', '.join(f'{c}=?' for c in COLUMNS[3:])} WHERE key=?"
 
@@ -159,6 +164,15 @@ class Projection:
                 opened.mode,
             ),
         )
+        if opened.parent is not None and opened.forked_at is not None:
+            self._fork(self.known(opened.session), self.known(opened.parent))
+
+    def _fork(self, row: SessionRow, parent: SessionRow) -> None:
+        for name in _GOING_ON:
+            setattr(row, name, getattr(parent, name))
+        for name in _SETTINGS:
+            if getattr(row, name) is None:
+                setattr(row, name, getattr(parent, name))
 
     def _session_changed(self, _: LogLine, changed: SessionChanged) -> None:
         row = self.known(changed.session)
@@ -180,7 +194,7 @@ class Projection:
         row.ai_messages += event.role == "assistant"
         _count_tokens(row, event)
         if event.key is not None:
-            self._remember_key(row, event.key, event.event_id, event.page_id)
+            self._remember_key(line, row, event.key, event.event_id, event.page_id)
 
     def _page(self, line: LogLine, page: PageAdded) -> None:
         row = self.known(page.session)
@@ -205,13 +219,21 @@ class Projection:
         )
         self._write_version(line, row, page, 1, None)
         if page.key is not None and page.event_id is None:
-            self._remember_key(row, page.key, None, page.page_id)
+            self._remember_key(line, row, page.key, None, page.page_id)
 
     def _version(self, line: LogLine, version: VersionAdded) -> None:
         row = self.known(version.session)
         self._write_version(line, row, version, version.version, version.parent)
         if version.key is not None:
-            self._remember_key(row, version.key, None, version.page_id)
+            self._remember_key(line, row, version.key, None, version.page_id)
+
+    def _revert(self, line: LogLine, reverted: Reverted) -> None:
+        row = self.known(reverted.session)
+        self.db.execute(
+            "INSERT INTO reverted VALUES(?,?,?,?,?)",
+            (self.workspace, reverted.page_id, row.key, line.position, reverted.version),
+        )
+        self.indexable = line.position
 
     def _represent(self, _: LogLine, made: Represented) -> None:
         self.db.execute(
@@ -259,6 +281,9 @@ class Projection:
             row.revision += 1
             self.db.execute("DELETE FROM resident WHERE ses=? AND page=?", (row.key, page_id))
             self.db.execute("DELETE FROM pin WHERE ses=? AND page=?", (row.key, page_id))
+
+    def _mark(self, _: LogLine, mark: Checkpointed | Restored) -> None:
+        self.known(mark.session).revision += 1
 
     def _turn(self, line: LogLine, turn: TurnBegan) -> None:
         row = self.known(turn.session)
@@ -370,9 +395,17 @@ class Projection:
         self.indexable = line.position
 
     def _remember_key(
-        self, row: SessionRow, key: str, event_id: str | None, page_id: str | None
+        self,
+        line: LogLine,
+        row: SessionRow,
+        key: str,
+        event_id: str | None,
+        page_id: str | None,
     ) -> None:
-        self.db.execute("INSERT INTO written VALUES(?,?,?,?)", (row.key, key, event_id, page_id))
+        self.db.execute(
+            "INSERT INTO written VALUES(?,?,?,?,?)",
+            (row.key, key, event_id, page_id, line.position),
+        )
 
     def _contents_of(self, page_id: str) -> set[int]:
         found = self.db.execute(
@@ -432,9 +465,12 @@ _HANDLERS: dict[type, Callable[[Projection, LogLine, Any], None]] = {
     EventAdded: Projection._event,
     PageAdded: Projection._page,
     VersionAdded: Projection._version,
+    Reverted: Projection._revert,
     Represented: Projection._represent,
     Pinned: Projection._pin,
     Forgotten: Projection._forget,
+    Checkpointed: Projection._mark,
+    Restored: Projection._mark,
     TurnBegan: Projection._turn,
     Faulted: Projection._fault,
     FaultedIn: Projection._fault_in,

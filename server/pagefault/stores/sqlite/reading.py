@@ -11,13 +11,14 @@ from typing import Any
 import apsw
 
 from ...base.errors import StoreDamaged, StoreUnavailable
-from ...base.log import LogLine, operation_of
+from ...base.log import MOVES, LogLine, operation_of
 from ...base.page import Page, Version
 from ...index import fulltext
 from ..codec import Kept, restore
 from ..contract import Resident, Session, Workspace, forgotten
-from .apply import session_of
+from .apply import FIRST_WRITTEN, session_of
 from .failures import explain
+from .heads import FOREVER, FORKS_HEAD, HEAD, LINEAGE
 from .projection import COLUMNS, SessionRow, content_key
 
 WORKSPACE = (
@@ -26,20 +27,16 @@ WORKSPACE = (
 )
 _SESSION = f"SELECT {', '.join(COLUMNS)} FROM session"
 
-# The head of page p for the session ?2: its own latest version, else the home branch's.
-_HEAD = (
-    "coalesce((SELECT max(o.version) FROM version o WHERE o.ws=p.ws AND o.page=p.id"
-    " AND o.branch=(SELECT key FROM session WHERE ws=?1 AND id=?2)),"
-    "(SELECT max(o.version) FROM version o WHERE o.ws=p.ws AND o.page=p.id AND o.branch=p.home))"
-)
 _PAGE = (
     "SELECT p.id, p.page_type, v.modality, (SELECT id FROM session WHERE key=p.home), v.version,"
     " v.content, v.tokens, v.size, v.importance, v.source, v.trust, p.recorded_at, p.role, p.name,"
     " v.hint, p.created_at, p.event_id, p.payload, p.tool_call_id, p.tool_name, v.derived_from,"
     " p.position, p.forgotten"
-    f" FROM page p JOIN version v ON v.ws=p.ws AND v.page=p.id AND v.version={_HEAD}"
+    " FROM page p JOIN version v ON v.ws=p.ws AND v.page=p.id AND v.version=%s"
     " WHERE p.ws=?1"
 )
+_FORKS_PAGE = LINEAGE + _PAGE % FORKS_HEAD
+_PAGE %= HEAD
 _MAPPED = "SELECT * FROM resident WHERE level IS NOT NULL"
 _LATELY = (
     "SELECT * FROM resident WHERE level IS NULL AND"
@@ -59,15 +56,22 @@ _LOG = (
     "SELECT l.key, l.at, l.actor, l.kind, s.id, l.segment, l.turn, l.page, l.data"
     " FROM log l LEFT JOIN session s ON s.key=l.ses WHERE l.key>? AND l.key<?"
 )
-_MANIFEST = (
-    f"{_PAGE} AND p.forgotten IS NULL AND p.home=(SELECT key FROM session WHERE ws=?1 AND id=?2)"
+_MADE = (
+    " AND p.forgotten IS NULL AND p.page_type=?3 AND p.home=?4 AND p.position<=?5%s"
+    " ORDER BY p.position DESC LIMIT ?6"
 )
+_LINEAGES = 4_096  # sessions of which it is remembered what they are forks of
 _STANDING = ("claim", "summary", "procedure", "index")
 _PASSING = ("transcript", "artifact")
 _UNMAPPED = (
-    " AND NOT EXISTS (SELECT 1 FROM resident r WHERE r.ses=p.home AND r.page=p.id"
-    " AND r.level IS NOT NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM resident r WHERE r.page=p.id AND r.level IS NOT NULL"
+    " AND r.ses=(SELECT key FROM session WHERE ws=?1 AND id=?2))"
 )
+_OF_KINDS = {
+    "event": "l.kind='event'",
+    "checkpoint": "l.kind='checkpoint'",
+    "move": f"l.kind IN ({', '.join(repr(kind.kind) for kind in MOVES)})",
+}
 
 
 class Reader:
@@ -79,6 +83,7 @@ class Reader:
         self.db = db
         self.path = path
         self.gate = gate
+        self._lineages: dict[tuple[int, str], list[tuple[int, int]]] = {}
 
     def rows(self, sql: str, bindings: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query.
@@ -140,7 +145,8 @@ class Reader:
         Raises:
             PageForgotten: only its tombstone is left.
         """
-        found = self.rows(f"{_PAGE} AND p.id=?3", (workspace, session, name))
+        asked = (workspace, session, name)
+        found = self.rows(f"{self._pages_for(workspace, session)} AND p.id=?3", asked)
         if not found:
             page_id = self.page_of_key(workspace, session, name)
             return None if page_id is None else self.page(workspace, page_id, session)
@@ -152,7 +158,8 @@ class Reader:
     def pages(self, workspace: int, page_ids: Sequence[str], session: str) -> dict[str, Page]:
         """Those of the pages that exist and were not forgotten."""
         found = self.rows(
-            f"{_PAGE} AND p.forgotten IS NULL AND p.id IN (SELECT value FROM json_each(?3))",
+            f"{self._pages_for(workspace, session)} AND p.forgotten IS NULL"
+            " AND p.id IN (SELECT value FROM json_each(?3))",
             (workspace, session, json.dumps(list(page_ids))),
         )
         return {row[0]: _page(row) for row in found}
@@ -161,15 +168,14 @@ class Reader:
         self, workspace: int, session: str, limit: int, *, unmapped: bool
     ) -> list[Page]:
         """Claims, summaries and the like, then the latest of the rest, each newest first."""
+        lineage = self.lineage(workspace, session)
         kept, latest = (
             sorted(
                 (
-                    _page(row)
+                    page
                     for page_type in types  # one at a time: the index gives each in order
-                    for row in self.rows(
-                        f"{_MANIFEST} AND p.page_type=?3{_UNMAPPED if unmapped else ''}"
-                        " ORDER BY p.position DESC LIMIT ?4",
-                        (workspace, session, page_type, limit),
+                    for page in self._latest(
+                        (workspace, session, page_type), lineage, limit, unmapped=unmapped
                     )
                 ),
                 key=lambda page: -page.position,
@@ -179,21 +185,48 @@ class Reader:
         return [*kept, *latest]
 
     def latest_page(self, workspace: int, session: str, page_type: str) -> Page | None:
-        """The session's newest page of a type."""
+        """The lineage's newest page of a type."""
+        lineage = self.lineage(workspace, session)
+        asked = (workspace, session, page_type)
+        return next(self._latest(asked, lineage, 1, unmapped=False), None)
+
+    def _latest(
+        self,
+        asked: tuple[int, str, str],
+        lineage: Sequence[tuple[int, int]],
+        limit: int,
+        *,
+        unmapped: bool,
+    ) -> Iterator[Page]:
+        """Pages of a type that the lineage made, newest first: its branches follow each other."""
+        query = self._pages_for(*asked[:2]) + _MADE % (_UNMAPPED if unmapped else "")
+        for branch, upto in lineage:
+            found = self.rows(query, (*asked, branch, upto, limit)) if limit else []
+            limit -= len(found)
+            yield from map(_page, found)
+
+    def lineage(self, workspace: int, session: str) -> list[tuple[int, int]]:
+        """The store's number of each branch that the session reads, and up to which position."""
+        known = self._lineages.get((workspace, session))
+        if known is not None:
+            return known
         found = self.rows(
-            f"{_MANIFEST} AND p.page_type=?3 ORDER BY p.position DESC LIMIT 1",
-            (workspace, session, page_type),
+            f"{LINEAGE}SELECT key, upto FROM lineage ORDER BY depth", (workspace, session)
         )
-        return _page(found[0]) if found else None
+        if found:  # then it never changes
+            self._lineages[workspace, session] = found
+        while len(self._lineages) > _LINEAGES:
+            self._lineages.pop(next(iter(self._lineages)))
+        return found
+
+    def _pages_for(self, workspace: int, session: str) -> str:
+        """The query for pages as the session reads them."""
+        return _FORKS_PAGE if len(self.lineage(workspace, session)) > 1 else _PAGE
 
     def page_of_key(self, workspace: int, session: str, key: str) -> str | None:
         """The page written under a key."""
-        found = self.rows(
-            "SELECT page FROM written WHERE key=?3 AND"
-            " ses=(SELECT key FROM session WHERE ws=?1 AND id=?2)",
-            (workspace, session, key),
-        )
-        return found[0][0] if found else None
+        found = self.rows(FIRST_WRITTEN, (workspace, session, key))
+        return found[0][1] if found else None
 
     def content(self, workspace: int, content: int) -> bytes:
         """The plain bytes of a content id.
@@ -226,7 +259,8 @@ class Reader:
         """All versions of a page, oldest first."""
         found = self.rows(
             "SELECT v.page, v.version, v.parent, s.id, v.content, v.tokens, v.source, v.trust,"
-            " v.at, v.position FROM version v JOIN session s ON s.key=v.branch"
+            " v.at, v.position, v.modality, v.size, v.importance, v.hint"
+            " FROM version v JOIN session s ON s.key=v.branch"
             " WHERE v.ws=? AND v.page=? ORDER BY v.version",
             (workspace, page_id),
         )
@@ -244,13 +278,36 @@ class Reader:
         return {level: (origin, content, tokens) for level, origin, content, tokens in found}
 
     def events(self, workspace: int, session: str, after: int, limit: int) -> list[LogLine]:
-        """A session's events, in order."""
-        found = self.rows(
-            f"{_LOG} AND l.kind='event' AND"
-            " l.ses=(SELECT key FROM session WHERE ws=? AND id=?) ORDER BY l.key LIMIT ?",
-            (*_span(workspace, after), workspace, session, limit),
-        )
-        return list(_lines(found, workspace))
+        """The lineage's events, in order."""
+        lineage = self.lineage(workspace, session)
+        return list(self._of_branches("event", workspace, lineage, after, limit))
+
+    def moves(self, workspace: int, session: str, after: int, limit: int) -> list[LogLine]:
+        """The session's own lines that say what it maps, pins and reads, in order."""
+        own = self.lineage(workspace, session)[:1]
+        return list(self._of_branches("move", workspace, own, after, limit))
+
+    def checkpoints(self, workspace: int, session: str) -> list[LogLine]:
+        """The lineage's checkpoints, in order."""
+        lineage = self.lineage(workspace, session)
+        return list(self._of_branches("checkpoint", workspace, lineage, 0, FOREVER))
+
+    def _of_branches(
+        self,
+        kinds: str,
+        workspace: int,
+        lineage: Sequence[tuple[int, int]],
+        after: int,
+        limit: int,
+    ) -> Iterator[LogLine]:
+        """Lines of some kinds, in order: each branch's come after those of its ancestors."""
+        query = f"{_LOG} AND l.ses=? AND {_OF_KINDS[kinds]} ORDER BY l.key LIMIT ?"
+        for branch, upto in reversed(lineage):
+            first, end = _span(workspace, after)
+            last = min(content_key(workspace, 0) + upto + 1, end)
+            found = self.rows(query, (first, last, branch, limit)) if limit else []
+            limit -= len(found)
+            yield from _lines(found, workspace)
 
     def log(
         self, workspace: int, after: int, limit: int, page_id: str | None, session: str | None

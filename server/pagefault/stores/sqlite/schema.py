@@ -24,8 +24,13 @@ def _first(db: apsw.Connection) -> None:
     fulltext.create(db)
 
 
+def _second(db: apsw.Connection) -> None:
+    db.execute(assets.text("sqlite/0002.sql"))
+    fulltext.create(db)
+
+
 # Append only: a released migration is never changed.
-MIGRATIONS: tuple[Migration, ...] = (_first,)
+MIGRATIONS: tuple[Migration, ...] = (_first, _second)
 
 
 def check(db: apsw.Connection, newest: int, path: str) -> int:

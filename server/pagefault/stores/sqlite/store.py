@@ -174,6 +174,16 @@ class SqliteStore:
         """The session's recorded events, in order."""
         return self._reader.events(workspace.key, session, after, limit)
 
+    async def moves(
+        self, workspace: Workspace, session: str, after: int, limit: int
+    ) -> list[LogLine]:
+        """The session's own lines that say what it maps, pins and reads, in order."""
+        return self._reader.moves(workspace.key, session, after, limit)
+
+    async def checkpoints(self, workspace: Workspace, session: str) -> list[LogLine]:
+        """The lines that gave the lineage's positions their names, in order."""
+        return self._reader.checkpoints(workspace.key, session)
+
     async def log(
         self,
         workspace: Workspace,
@@ -197,7 +207,8 @@ class SqliteStore:
         """Ranked hits over everything acknowledged before the call."""
         backlog = await self._follow(workspace)
         key, reached = self._reader.extent(workspace.key, session, search.scope)
-        asked = replace(search, workspace=workspace.key, session=key)
+        ancestors = tuple(self._reader.lineage(workspace.key, session)[1:])
+        asked = replace(search, workspace=workspace.key, session=key, ancestors=ancestors)
         if reached <= _INLINE:
             hits = self._search(workspace, asked, self._reader)
         else:

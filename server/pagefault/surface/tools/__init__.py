@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from ..tool import Spec
-from . import context, pages, sessions
+from . import context, pages, sessions, snapshots
 
 GROUPS: Mapping[str, Sequence[Spec]] = MappingProxyType(
     {
         "paging": (*pages.TOOLS, *context.TOOLS),
-        "session": sessions.TOOLS,
+        "session": (*sessions.TOOLS, *snapshots.TOOLS),
     }
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ...base.errors import TokenLimitExceeded
+from ...base.errors import InvalidArgument, TokenLimitExceeded
 from ...base.event import canonical
 from ...memory.context import Context, ContextRequest, build
 from ...memory.messages import Messages, build_messages
@@ -16,21 +16,24 @@ from ..ranges import some
 from ..tool import Spec
 
 _FRAME = 64  # tokens of a reply around the message
+_BROUGHT = ("prefetched", "prefetched_as")  # of the first build of a call, which had the message
 
 
 async def context_build(
     call: Call,
-    message: Annotated[str | None, Field(description="brings in what it is about")] = None,
+    message: Annotated[str | None, Field(description="maps its subject")] = None,
     budget_tokens: int | None = None,
     mode: Literal["strict", "relaxed", "passive"] | None = None,
     system_prompt: str | None = None,
     format: Literal["openai_chat", "openai_responses", "anthropic"] | None = None,  # noqa: A002
+    reserve_tokens: int | None = None,
 ) -> dict[str, Any]:
-    """Build the next model call's context: rules, manifest, mapped pages. Call it after your
-    window was cut or compacted; programs, before each model call.
+    """The next call's context: rules, manifest, pages. Call it after your window was cut or
+    compacted; programs: before each call.
     """
     limit = call.memory.settings.reply_tokens
     wanted = budget_tokens if budget_tokens is not None else call.seat.set.budget
+    wanted = _without(wanted, reserve_tokens)
     request = ContextRequest(message, min(wanted, limit - _FRAME), mode, system_prompt)
     if budget_tokens is not None and budget_tokens > limit - _FRAME:
         call.notes.append(f"a reply holds {limit:,} tokens at most, so the context has less")
@@ -51,13 +54,12 @@ async def _built(call: Call, request: ContextRequest, format_: str | None) -> di
     limit = call.memory.settings.reply_tokens
     tokenizer = await call.memory.tokenizer(call.workspace)
     said = list(call.notes)
-    brought: list[str] | None = None
+    brought: dict[str, Any] = {}
     while True:
         make = _text(call, request) if format_ is None else _messages(call, request, format_)
         reply = await make
-        brought = brought or reply.get("prefetched")
-        if brought:
-            reply["prefetched"] = brought
+        brought = brought or {name: reply[name] for name in _BROUGHT if name in reply}
+        reply |= brought
         over = tokenizer.count(canonical(reply)) - limit
         if over <= 0:
             return reply
@@ -87,11 +89,29 @@ async def _messages(call: Call, request: ContextRequest, format_: str) -> dict[s
     )
 
 
-def _named(call: Call, built: Context | Messages) -> dict[str, list[str] | None]:
+def _without(budget: int, reserved: int | None) -> int:
+    """The budget without what is reserved of it.
+
+    Raises:
+        InvalidArgument: less than nothing is reserved, or all of it.
+    """
+    if reserved is None or budget < 1:
+        return budget
+    if not 0 <= reserved < budget:
+        message = (
+            f"reserve_tokens is {reserved}, the budget {budget:,}: reserve 0 or more, and less "
+            "than the budget"
+        )
+        raise InvalidArgument(message)
+    return budget - reserved
+
+
+def _named(call: Call, built: Context | Messages) -> dict[str, Any]:
     return {
         "pages": list(built.pages),
         "omitted": some(call, "omitted", built.omitted) or None,
         "prefetched": list(built.brought) or None,
+        "prefetched_as": dict(built.why) or None,
     }
 
 

@@ -11,8 +11,14 @@ from pydantic import Field
 from ...base.clock import iso
 from ...base.errors import InvalidArgument
 from ...ledger import Resume, StartRequest, record, start
+from ...memory.measures import measure
+from ...memory.travel import at_turn, between
 from ...paging.levels.reference import excerpt
+from ...paging.past import Place
+from ...paging.pressure import Pressure
 from ...paging.resident import Mapped
+from ...paging.tally import Tally
+from ...residency import Residency
 from ...stores.contract import Session, Workspace
 from ..door import LATEST, Call, Door
 from ..ranges import some
@@ -116,14 +122,19 @@ async def session_record(
 async def session_stats(
     call: Call,
     include_all_segments: bool | None = None,  # noqa: ARG001 - one segment so far, so all of them
-    pages: Annotated[bool | None, Field(description="list the mapped pages")] = None,
+    pages: Annotated[bool | None, Field(description="list mapped pages")] = None,
+    turn: Annotated[int | None, Field(description="list those then")] = None,
+    since_turn: Annotated[int | None, Field(description="tell changes")] = None,
 ) -> dict[str, Any]:
     """Counts of this session: messages, tokens, faults, room left. Call it when a limit or the
     working set matters.
     """
     seat = call.seat
+    past = None if turn is None else await _stood(call, turn)
+    changed = None if since_turn is None else await _changed(call, since_turn, turn)
     row = seat.row
     settings = call.memory.settings
+    measured = await measure(call.memory, seat)
     return call.answer(
         title=_title(row),
         parent_id=row.parent,
@@ -148,15 +159,103 @@ async def session_stats(
             "tokens_this_turn": seat.fault_tokens,
             "per_turn": settings.faults_per_turn,
             "tokens_per_turn": settings.fault_tokens_per_turn,
-        },
+        }
+        | _faults(measured.tally),
         working_set={
             "pages": len(seat.set),
             "tokens": seat.set.used,
             "budget": seat.set.budget,
             "pinned_tokens": seat.set.pinned_tokens(),
-        },
-        pages=[_mapped(page, seat.turn) for page in seat.set.pages()[::-1]] if pages else None,
+            "active_tokens": measured.active_tokens,
+        }
+        | _evictions(seat, measured.tally),
+        prefetch=_prefetch(measured.tally),
+        pressure=_pressure(measured.pressure),
+        counted_after=measured.since or None,  # faults by reason and what follows them
+        at_turn=turn,
+        pages=past if past is not None or not pages else _now(call),
+        changes=changed,
     )
+
+
+def _faults(tally: Tally) -> dict[str, Any]:
+    """Where the model asked for pages: why, and how many were mapped already."""
+    if tally.hit_rate is None:
+        return {}
+    return {
+        "by_reason": {reason: n for reason, n in tally.faults.items() if n},
+        "hits": tally.hits,
+        "hit_rate": round(tally.hit_rate, 3),
+    }
+
+
+def _evictions(seat: Residency, tally: Tally) -> dict[str, Any]:
+    """How many pages had to go, and of those that went lately, the share that came back."""
+    if not tally.evictions:
+        return {}
+    return {"evictions": tally.evictions, "thrash": round(seat.set.learned.thrash.index, 3)}
+
+
+def _pressure(found: Pressure) -> dict[str, Any]:
+    causes = {"causes": list(found.causes)} if found.causes else {}
+    return {"level": found.level} | causes
+
+
+def _prefetch(tally: Tally) -> dict[str, int] | None:
+    if not tally.prefetched:
+        return None
+    return {
+        "pages": tally.prefetched,
+        "hits": tally.prefetch_hits,
+        "waste": tally.prefetch_waste,
+        "unread": tally.unread,
+    }
+
+
+def _now(call: Call) -> list[dict[str, Any]]:
+    return [_mapped(page, call.seat.turn) for page in call.seat.set.pages()[::-1]]
+
+
+async def _stood(call: Call, turn: int) -> list[dict[str, Any]]:
+    """The pages that were mapped when a turn ended, the latest mapped first."""
+    past = await at_turn(call.memory, call.seat, turn)
+    if turn > call.seat.turn:
+        call.notes.append(f"turn {turn} has not begun: the session is at turn {call.seat.turn}")
+    shown = [_placed(page_id, place) for page_id, place in past.mapped.items()]
+    for page in shown:
+        until = past.pins.get(page["page_id"], -1)
+        if until is None or until >= turn:
+            page["pinned"] = True
+    return shown[::-1]
+
+
+async def _changed(call: Call, since: int, turn: int | None) -> dict[str, Any]:
+    """What changed from the end of one turn to that of another, or until now."""
+    until = call.seat.turn if turn is None else turn
+    changed = await between(call.memory, call.seat, since, until)
+    found: dict[str, list[Any]] = {
+        "mapped": [_placed(page_id, place) for page_id, place in changed.mapped.items()],
+        "released": list(changed.released),
+        "shown": [
+            _placed(page_id, now) | {"was_level": was.level, "was_version": was.version}
+            for page_id, (was, now) in changed.shown.items()
+        ],
+        "pinned": list(changed.pinned),
+        "unpinned": list(changed.unpinned),
+        "written": [
+            {"page_id": page_id, "version": version} for page_id, version in changed.written.items()
+        ],
+    }
+    return {name: listed for name, listed in found.items() if listed}
+
+
+def _placed(page_id: str, place: Place) -> dict[str, Any]:
+    return {
+        "page_id": page_id,
+        "level": place.level,
+        "tokens": place.tokens,
+        "version": place.version,
+    }
 
 
 def _title(session: Session) -> str | None:

@@ -1,4 +1,4 @@
-"""Streamable HTTP: the protocol at /mcp for clients of both eras, and /health.
+"""Streamable HTTP: the protocol at /mcp for clients of both eras, /health and /metrics.
 
 A request passes, in this order: Host and Origin (hosts), bearer token (bearer), sizes (limits),
 and then the SDK's application. Time limits lie below, on the connection (slow).
@@ -19,6 +19,7 @@ from .health import Health
 from .hosts import NamedHosts, allowed_names
 from .limits import Limits, Sized
 from .listeners import open_listeners, require_loopback, resolve
+from .metrics import Metrics
 from .slow import impatient
 from .stopping import Streams, stop_signals
 from .tokens import TokenFile
@@ -45,6 +46,7 @@ async def serve_http(
     token_file: Path | None,
     allowed_hosts: Sequence[str] = (),
     health: Callable[[], Awaitable[Mapping[str, object]]],
+    metrics: Callable[[str], Awaitable[str]] | None = None,
     log_level: str = "warning",
     limits: Limits = STANDARD,
     task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
@@ -52,7 +54,7 @@ async def serve_http(
     """Serve until SIGTERM or SIGINT, or until cancelled; the server's lifespan runs once.
 
     Port 0 takes a free one. Once connections are answered, ``task_status`` gets the URL. Nothing
-    is printed; uvicorn's log goes to the root logger's handlers.
+    is printed; uvicorn's log goes to the root logger's handlers. ``metrics`` tells a principal's.
 
     Raises:
         RefusedBind: the host is not loopback and there is no token file, or cannot be listened on.
@@ -64,7 +66,8 @@ async def serve_http(
         require_loopback(host, addresses)
     tokens = TokenFile(token_file) if token_file else None
     streams = Streams(_protocol(server, limits))
-    guarded = _guarded(streams, allowed_names(host, allowed_hosts), tokens, limits)
+    served = Metrics(streams, metrics)
+    guarded = _guarded(served, allowed_names(host, allowed_hosts), tokens, limits)
     app = _Doors(guarded, Health(health, limits.health_seconds))
     with open_listeners(addresses) as listeners:
         url = f"http://{_in_url(host)}:{listeners[0].getsockname()[1]}{PATH}"
