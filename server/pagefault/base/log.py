@@ -249,7 +249,7 @@ class Evicted(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touched(Operation):
-    """A mapped page was used again: read, or for a ``reason`` such as a message that refers to it."""
+    """A mapped page was used again: read, or for a ``reason``, as by a message that names it."""
 
     kind = "touch"
     durable = False
