@@ -130,13 +130,16 @@ end
 
 function fold.represent(line, data)
   local page, level = key.page(line.page), 'r' .. int(data.version) .. '.' .. int(data.level)
-  local before = redis.call('HGET', page, level)
+  local before, now = redis.call('HGET', page, level),
+    table.concat({int(data.content), int(data.tokens), data.origin}, ' ')
+  if before and words_of(before)[3] == 'model' and data.origin ~= 'model' then
+    before, now = now, before  -- a model's own words stay
+  end
   if before then  -- its content stays until the page is forgotten
     local replaced = redis.call('HGET', page, 'x')
     redis.call('HSET', page, 'x', (replaced and replaced .. ' ' or '') .. words_of(before)[1])
   end
-  redis.call('HSET', page, level,
-    table.concat({int(data.content), int(data.tokens), data.origin}, ' '))
+  redis.call('HSET', page, level, now)
 end
 
 -- The page is there and was not forgotten; then the session is noted as one that keeps it.

@@ -237,3 +237,25 @@ async def test_a_page_may_derive_from_one_of_the_same_commit(bench: Bench) -> No
         new=["claim", "claim"],
     )
     assert await bench.store.derived_pages(bench.workspace, "claim_1") == ["claim_2"]
+
+
+async def test_a_computed_level_does_not_take_the_place_of_a_models_own(bench: Bench) -> None:
+    page = await bench.write("the page")
+
+    async def represent(origin: str, text: bytes) -> None:
+        level = Represented(
+            session="s1", page_id=page, version=1, level=2, origin=origin, content=-1, tokens=3
+        )
+        await bench.do(level, contents=[text])
+
+    for origin, text in (("text/1", b"a"), ("model", b"b"), ("text/2", b"c")):
+        await represent(origin, text)
+    kept = await bench.store.representations(bench.workspace, page, 1)
+    assert [origin for origin, _, _ in kept.values()] == ["model"]
+    await represent("model", b"d")
+    kept = await bench.store.representations(bench.workspace, page, 1)
+    assert [
+        await bench.store.content(bench.workspace, number) for _, number, _ in kept.values()
+    ] == [b"d"]
+    await bench.forget(page)
+    assert await bench.store.contents(bench.workspace, 0, 10) == []

@@ -13,7 +13,6 @@ from hashlib import blake2b
 
 from ..base.event import clean
 from ..base.log import Operation, Touched
-from ..base.page import Level, Page
 from ..index import query
 from ..index.document import Hit, Search
 from ..index.folding import bare
@@ -24,7 +23,7 @@ from ..paging.resident import Mapped
 from ..residency import Residency
 from .core import Memory, begin_turn
 from .following import follow
-from .levels import Shown, at_level
+from .levels import fullest
 from .mapping import lines_of, placed
 
 _ASKED = 4_000  # characters of a message that are searched for
@@ -67,7 +66,7 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
         most = allowance
         if wish.confidence == SPECULATIVE:
             most = min(most, seat.set.budget // _GUESS_SHARE)
-        shown = await _fitting(memory, seat, page, most)
+        shown = await fullest(memory, seat.workspace, page, most)
         if shown is not None:
             now = placed(page, shown.level, shown.tokens)
             seat.decide(partial(_bring, now=now, reason=wish.reason), page.page_id)
@@ -111,15 +110,6 @@ def _shared(text: str, words: Sequence[Wanted]) -> int:
     """How many of the words stand in the text."""
     folded = bare(text.lower())
     return sum(next(word.found(folded, 0, len(folded)), None) is not None for word in words)
-
-
-async def _fitting(memory: Memory, seat: Residency, page: Page, most: int) -> Shown | None:
-    """The page at the fullest level of at most so many tokens; None where there is none."""
-    for level in Level:
-        shown = await at_level(memory, seat.workspace, page, level)
-        if shown.tokens <= most:
-            return shown
-    return None
 
 
 def _touch_mapped(seat: Residency, wishes: Sequence[Wish]) -> None:

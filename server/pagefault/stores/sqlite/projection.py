@@ -237,7 +237,9 @@ class Projection:
 
     def _represent(self, _: LogLine, made: Represented) -> None:
         self.db.execute(
-            "INSERT OR REPLACE INTO representation VALUES(?,?,?,?,?,?,?)",
+            "INSERT INTO representation VALUES(?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
+            " origin=excluded.origin, content=excluded.content, tokens=excluded.tokens"
+            " WHERE origin<>'model' OR excluded.origin='model'",  # a model's own words stay
             (
                 self.workspace,
                 made.page_id,
