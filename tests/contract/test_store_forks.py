@@ -544,8 +544,7 @@ async def test_a_search_finds_each_page_by_the_version_that_is_read(
         for word in ("alder", "cedar"):
             search = Search(word, workspace=0, limit=200)
             found = await store.search(bench.workspace, session, search)
-            assert {(hit.page_id, hit.version, hit.content) for hit in found.hits} == {
-                (page.page_id, page.version, page.content)
-                for page in read.values()
-                if word in await bench.text(page.page_id, session)
-            }
+            hits = {hit.page_id: (hit.version, hit.content) for hit in found.hits}
+            now = {name: (page.version, page.content) for name, page in read.items()}
+            assert hits.items() <= now.items()  # a turn beside one with the word is found as well
+            assert {name for name in now if word in await bench.text(name, session)} <= set(hits)

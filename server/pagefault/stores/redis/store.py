@@ -55,7 +55,7 @@ class RedisStore:
     def __init__(
         self,
         address: Address,
-        follower: Follower,
+        folder: Path | None,
         ids: Ids,
         *,
         timeout: float,
@@ -66,7 +66,9 @@ class RedisStore:
         self._script = Script("keys", "read", flags="no-writes")
         self._registry = Registry(self._link, address.prefix, ids)
         self._writer = Writer(self._link, ids, confirmation)
-        self._following = Following(self._link, self._script, follower)
+        self._turn = None if folder is None else _turn(address.index_file(folder))
+        path = None if folder is None else address.index_file(folder)
+        self._following = Following(self._link, self._script, Follower.open(path, self._turn))
         self._places: dict[int, str] = {}
         self._ahead: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._ahead_size = 0
@@ -91,7 +93,7 @@ class RedisStore:
         address = read_address(url)
         return cls(
             address,
-            _follower(folder, address),
+            folder,
             ids or RandomIds(),
             timeout=timeout,
             confirmation=confirmation or Confirmation(),
@@ -332,6 +334,8 @@ class RedisStore:
         await self._writer.close()
         await self._following.close()
         await self._link.close()
+        if self._turn is not None:
+            self._turn.close()
 
     async def _all(self, principal: str) -> list[tuple[Workspace, str]]:
         known = await self._registry.all(principal)
@@ -379,9 +383,7 @@ class RedisStore:
             self._ahead_size -= len(self._ahead.popitem(last=False)[1])
 
 
-def _follower(folder: Path | None, address: Address) -> Follower:
-    if folder is None:
-        return Follower.open(None, None)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = address.index_file(folder)
-    return Follower.open(path, FileLock(path.with_name(path.name + ".lock")))
+def _turn(path: Path) -> FileLock:
+    """Whose turn it is to write the local index, among the processes of this machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(path.name + ".lock"))
