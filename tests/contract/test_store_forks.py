@@ -506,7 +506,10 @@ async def as_read(chronicle: Chronicle, session: str, pages: Sequence[str]) -> l
         await store.events(workspace, session, 0, 1000),
         await store.moves(workspace, session, 0, 1000),
         await store.checkpoints(workspace, session),
-        [await chronicle.bench.find(word, session, scope="session") for word in ("alder", "дуб")],
+        [  # not their order: how common a word is elsewhere counts in it
+            set(await chronicle.bench.find(word, session, scope="session", limit=200))
+            for word in ("alder", "дуб")
+        ],
     ]
 
 
