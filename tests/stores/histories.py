@@ -370,8 +370,15 @@ async def _of_session(bench: Bench, session: str, page_ids: list[str]) -> list[o
         await store.moves(workspace, session, 0, 1000),
         await store.checkpoints(workspace, session),
         [await store.page_of_key(workspace, session, key) for key in keys],
-        [sorted(await bench.find(word, session, limit=100)) for word in WORDS],
+        [await _holding(bench, word, session) for word in WORDS],
     ]
+
+
+async def _holding(bench: Bench, word: str, session: str) -> list[str]:
+    """The pages found that hold the word; whose turn is beside them depends on what was forgotten
+    before it was indexed."""
+    found = await bench.find(word, session, limit=100)
+    return sorted([page for page in found if word in await bench.text(page, session)])
 
 
 async def _of_page(bench: Bench, page_id: str) -> list[object]:
