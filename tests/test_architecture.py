@@ -18,10 +18,10 @@ FLOORS = (
     ("__main__",),
     ("cli",),
     ("surface",),
-    ("ledger",),
+    ("ledger", "calls"),
     ("memory",),
     ("residency",),
-    ("paging", "stores"),
+    ("paging", "bindings", "guards", "procedures", "stores"),
     ("index",),
     ("base",),
 )
