@@ -65,6 +65,10 @@ end
 local MOVES = {version = true, revert = true, pin = true, fault_in = true, demote = true,
   evict = true}
 
+-- CALLS and LESSONS there.
+local CALLS = {call = true, call_seen = true, verdict = true}
+local LESSONS = {call = true, fix = true, verdict = true, forget = true}
+
 -- Write the line itself and where it is found, and let what follows from it happen.
 local function write_line(draft, op, page, moment, text)
   local line = {position = int(draft.position), at = moment[1], turn = moment[4],
@@ -78,7 +82,9 @@ local function write_line(draft, op, page, moment, text)
     redis.call('HSET', key.session(line.session), 'active_at', line.at)
     redis.call('RPUSH', key.lines(line.session), line.position)
     if MOVES[op.kind] then redis.call('RPUSH', key.moves(line.session), line.position) end
+    if CALLS[op.kind] then redis.call('RPUSH', key.calls(line.session), line.position) end
   end
+  if LESSONS[op.kind] then redis.call('RPUSH', key.lessons, line.position) end
   if page then redis.call('RPUSH', key.trail(page), line.position) end
 end
 
@@ -128,7 +134,8 @@ end
 local function repeats(draft, op)
   if op.kind == 'session' then return session_exists(op.session) end
   if op.key then return written_before(draft, op) end
-  return op.page_slot >= 0 and draft.duplicates[op.page_slot] or false
+  return op.page_slot >= 0 and draft.duplicates[op.page_slot]
+    or op.event_slot >= 0 and draft.duplicates[op.event_slot] or false
 end
 
 local fill = {}
@@ -151,6 +158,12 @@ function fill.version(draft, page)
   local latest = tonumber(redis.call('HGET', key.page(page), 'n') or 0)
   draft.versions[page] = int(latest + 1)
   return draft.versions[page]
+end
+
+function fill.binding(draft, handle)
+  local last = tonumber(redis.call('HGET', key.session(handle), 'bindings') or 0)
+  draft.bindings[#draft.bindings + 1] = int(last + 1)
+  return int(last + 1)
 end
 
 -- The operation's data as JSON, with every placeholder filled.
@@ -210,7 +223,7 @@ end
 
 local function answer(outcome)
   return {'applied', outcome.ids, outcome.contents, outcome.duplicates, outcome.versions,
-    outcome.position, session_rows(outcome.handles)}
+    outcome.position, session_rows(outcome.handles), outcome.bindings}
 end
 
 local function listed(by_slot, count)
@@ -243,7 +256,7 @@ end
 
 local function carry_out(commit, position)
   local draft = {commit = commit, position = position, content = 0, ids = {}, contents = {},
-    duplicates = {}, versions = {}, touched = {}}
+    duplicates = {}, versions = {}, bindings = {}, touched = {}}
   if commit.replay then keep_replayed(draft) end
   for _, op in ipairs(commit.ops) do
     if commit.replay then add_replayed(draft, op) else add(draft, op) end
@@ -263,6 +276,7 @@ local function carry_out(commit, position)
     contents = listed(draft.contents, #commit.contents),
     duplicates = keys_of(draft.duplicates),
     versions = flattened(draft.versions),
+    bindings = draft.bindings,
     position = int(draft.position),
     handles = keys_of(draft.touched),
   }

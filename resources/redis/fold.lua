@@ -25,7 +25,7 @@ end
 -- What a fork takes over as it is in its parent.
 local GOING_ON = {'turn', 'turn_cause', 'segment', 'faults', 'fault_tokens', 'messages',
   'user_messages', 'ai_messages', 'tool_calls', 'tokens', 'prompt_tokens', 'completion_tokens',
-  'total_faults', 'model', 'budget', 'mode'}
+  'total_faults', 'bindings', 'model', 'budget', 'mode'}
 
 local function go_on(handle, parent)
   local row = redis.call('HMGET', key.session(parent), unpack(GOING_ON))
@@ -278,6 +278,19 @@ function fold.forget(line, _, touched)
   end
   index(line)
 end
+
+function fold.call(line, data)
+  if not data.number then return end
+  local row = key.session(line.session)
+  local last = tonumber(redis.call('HGET', row, 'bindings') or 0)
+  if data.number > last then redis.call('HSET', row, 'bindings', int(data.number)) end
+end
+
+function fold.call_seen() end
+
+function fold.fix() end
+
+function fold.verdict() end
 
 function fold.checkpoint(line)
   bump(line.session)

@@ -12,17 +12,19 @@ local key = {
   counters = W .. ':counters',  -- hash: prefix of ids -> the last number given out
   log = W .. ':log',            -- stream: line n has the id n-0
   indexable = W .. ':indexable',-- list: positions of the lines that an index follows
+  lessons = W .. ':lessons',    -- list: positions of the lines that calls of other tools taught
   active = W .. ':active',      -- sorted set: "number handle" of each session, by last activity
   handles = W .. ':handles',    -- sorted set, all scores 0: the handles in their order
 }
 
 -- hash: the session's row; `number` is the position of the line that opened it
 function key.session(handle) return W .. ':s:' .. handle end
--- list: positions of all its lines; of its events; of what it maps, pins and reads; of its
--- checkpoints; ids of the pages made in it, by type
+-- list: positions of all its lines; of its events; of what it maps, pins and reads; of its calls
+-- of other tools; of its checkpoints; ids of the pages made in it, by type
 function key.lines(handle) return W .. ':sl:' .. handle end
 function key.events(handle) return W .. ':se:' .. handle end
 function key.moves(handle) return W .. ':sm:' .. handle end
+function key.calls(handle) return W .. ':sa:' .. handle end
 function key.checkpoints(handle) return W .. ':sc:' .. handle end
 function key.home(handle, page_type) return W .. ':sp:' .. page_type .. ':' .. handle end
 -- hash: idempotency key -> "event page position", either of the ids "-" where there is none
@@ -48,6 +50,8 @@ function key.derived(id) return W .. ':pd:' .. id end
 -- chunk; string: bytes of a further chunk
 function key.content(id) return W .. ':c:' .. id end
 function key.chunk(id, n) return W .. ':c:' .. id .. ':' .. n end
+-- hash: `position` of the log that a fold of it is true of, `data` as a content has it
+function key.folded(name) return W .. ':f:' .. name end
 -- string that expires: chunks of a commit that is not there yet; what came of a commit
 function key.staged(token) return W .. ':u:' .. token end
 function key.done(token) return W .. ':t:' .. token end

@@ -278,6 +278,16 @@ end
 
 function ask.moves(handle, after, limit) return lines(key.moves(handle), after, limit) end
 
+function ask.calls(handle, after, limit)
+  return lines_of_lineage(key.calls, handle, after, tonumber(limit))
+end
+
+function ask.lessons(after, limit) return lines(key.lessons, after, tonumber(limit)) end
+
+function ask.folded(name)
+  return redis.call('HMGET', key.folded(name), 'position', 'data')
+end
+
 function ask.session_log(handle, after, limit) return lines(key.lines(handle), after, limit) end
 
 function ask.page_log(page, after, limit) return lines(key.trail(page), after, limit) end

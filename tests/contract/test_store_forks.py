@@ -506,6 +506,7 @@ async def as_read(chronicle: Chronicle, session: str, pages: Sequence[str]) -> l
         await store.events(workspace, session, 0, 1000),
         await store.moves(workspace, session, 0, 1000),
         await store.checkpoints(workspace, session),
+        await store.calls(workspace, session, 0, 1000),
     ]
 
 

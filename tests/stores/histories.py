@@ -11,11 +11,13 @@ from tests.stores.making import Bench, added, mapped, said
 
 from pagefault.base.log import (
     HERE,
+    Called,
     Checkpointed,
     Demoted,
     EventAdded,
     Evicted,
     Faulted,
+    Fixed,
     Forgotten,
     Operation,
     PageAdded,
@@ -74,6 +76,8 @@ KINDS = (
     "back",
     "checkpoint",
     "restore",
+    "call",
+    "call",
 )
 
 
@@ -198,6 +202,8 @@ def _own(step: Step) -> str | None:
 
 
 def _page_type(step: Step) -> str:
+    if step.kind == "call":
+        return "artifact"
     if step.kind == "event":
         return "artifact" if step.role == "tool" else "transcript"
     return ("claim", "summary", "procedure")[step.number % 3]
@@ -251,6 +257,34 @@ def _checkpoint(step: Step) -> list[Operation]:
 
 def _restore(step: Step) -> list[Operation]:
     return [Restored(session=step.session, name=step.words[0])]
+
+
+def _call(step: Step) -> list[Operation]:
+    """A call with its result; every third has fixed an earlier one."""
+    ok = step.number % 4 != 0
+    tool = replace(step, role="tool", number=step.number | 1)
+    called = Called(
+        session=step.session,
+        event_id="+0",
+        page_id=None if tool.number % 5 == 0 else "+1",
+        tool=step.words[0],
+        call=f"{step.number % 5:032x}",
+        answer=f"{step.number % 3:032x}",
+        ok=ok,
+        door="record",
+        number=0 if ok else None,
+        aliases=step.words[1:],
+        names=("a", "b"),
+    )
+    fixed = Fixed(
+        session=step.session,
+        event_id="+0",
+        failed="+0",
+        tool=step.words[0],
+        change=("~a", "+b"),
+        features=(step.number, 2**31),
+    )
+    return [*_event(tool), called, *([fixed] if step.number % 3 == 0 else [])]
 
 
 def _derive(step: Step, page: str) -> list[Operation]:
@@ -316,6 +350,7 @@ _WITHOUT_PAGE = {
     "change": _change,
     "checkpoint": _checkpoint,
     "restore": _restore,
+    "call": _call,
 }
 _WITH_PAGE = {
     "derive": _derive,
@@ -339,6 +374,7 @@ async def everything(bench: Bench) -> dict[str, object]:
         "log": lines,
         "contents": await store.contents(workspace, 0, 10_000),
         "sessions": await store.sessions(workspace, 100),
+        "lessons": await store.lessons(workspace, 0, 10_000),
         "totals": await _totals(bench),
         "pages like": await store.ids_like(workspace, "page", "", 1000),
         "sessions like": await store.ids_like(workspace, "session", "", 1000),
@@ -369,6 +405,7 @@ async def _of_session(bench: Bench, session: str, page_ids: list[str]) -> list[o
         await store.log(workspace, 0, 1000, session=session),
         await store.moves(workspace, session, 0, 1000),
         await store.checkpoints(workspace, session),
+        await store.calls(workspace, session, 0, 1000),
         [await store.page_of_key(workspace, session, key) for key in keys],
         [await _holding(bench, word, session) for word in WORDS],
     ]

@@ -257,6 +257,73 @@ class Touched(Operation):
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called(Operation):
+    """A call of another tool has ended: the event ``event_id``, with what it answered as a page.
+
+    ``call`` stands for tool and arguments, ``answer`` for what came of it in what it has in common
+    with like answers: both are digests. ``number`` binds the result to ``$v<number>``; 0 in a
+    commit stands for the session's next, None binds nothing. ``door``: through which tool it was
+    recorded first. ``changes``: it was marked as changing something. ``took``: seconds.
+    """
+
+    kind = "call"
+    event_id: str
+    tool: str
+    call: str
+    answer: str
+    ok: bool
+    door: str
+    page_id: str | None = None
+    number: int | None = None
+    aliases: tuple[str, ...] = ()
+    type: str | None = None
+    unit: str | None = None
+    names: tuple[str, ...] = ()  # of the arguments
+    took: float | None = None
+    changes: bool = False
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenAgain(Operation):
+    """A call that was recorded through one tool has come through another as well."""
+
+    kind = "call_seen"
+    event_id: str
+    door: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed(Operation):
+    """The call ``event_id`` went well after ``failed`` had not: what was changed between them.
+
+    ``change``: the names added, removed and changed, each with a sign before it; ``classes``: the
+    same with how each value changed. ``via``: tools called in between. ``features``: what stands
+    for the words of the error, the arguments' names and the goal, as numbers.
+    """
+
+    kind = "fix"
+    event_id: str
+    failed: str
+    tool: str
+    change: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
+    features: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged(Operation):
+    """A guard has said more than "allow" of a call that was about to be made."""
+
+    kind = "verdict"
+    durable = False
+    tool: str
+    guard: str
+    verdict: str
+
+
 OPERATIONS: tuple[type[Operation], ...] = (
     SessionOpened,
     SessionChanged,
@@ -275,6 +342,10 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Demoted,
     Evicted,
     Touched,
+    Called,
+    SeenAgain,
+    Fixed,
+    Judged,
 )
 # What says which pages a session maps and pins, and which versions it reads.
 MOVES: tuple[type[Operation], ...] = (
@@ -285,6 +356,10 @@ MOVES: tuple[type[Operation], ...] = (
     Demoted,
     Evicted,
 )
+# What a session's calls are folded from.
+CALLS: tuple[type[Operation], ...] = (Called, SeenAgain, Judged)
+# What a workspace's calls have taught, and what is not to be known any more.
+LESSONS: tuple[type[Operation], ...] = (Called, Fixed, Judged, Forgotten)
 _BY_KIND = {operation.kind: operation for operation in OPERATIONS}
 _DEFAULTS = {
     operation: tuple(

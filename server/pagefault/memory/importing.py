@@ -188,7 +188,7 @@ class _Scion:
         operation = line.operation
         makes = isinstance(operation, EventAdded | PageAdded)
         changes: dict[str, Any] = {}
-        for name in ("event_id", "page_id"):
+        for name in ("event_id", "page_id", "failed"):
             old = getattr(operation, name, None)
             if old is not None:
                 changes[name] = self._id(line, old, makes=makes)

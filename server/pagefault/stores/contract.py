@@ -74,6 +74,7 @@ class Session:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_faults: int = 0
+    bindings: int = 0  # the number of the last result that was bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,8 @@ class Applied:
     """What happened: the ids in the order wanted, which of them (by index) a key had already
     got, the versions that were numbered, the contents' ids, the sessions as they are now.
 
+    ``bindings``: the numbers that results were bound to, in the order of their calls.
+
     ``obtained``: in words, what more than the store's own promise a durable commit got, where
     the operator asked for it: "fsynced here, on 1 of 2 replicas".
     """
@@ -144,6 +147,7 @@ class Applied:
     position: int
     sessions: Mapping[str, Session]
     obtained: str | None = None
+    bindings: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +305,29 @@ class Store(Protocol):
         self, workspace: Workspace, session: str, after: int, limit: int
     ) -> list[LogLine]:
         """The session's own lines of the kinds `base.log.MOVES`, above a position, in order."""
+        ...
+
+    async def calls(
+        self, workspace: Workspace, session: str, after: int, limit: int
+    ) -> list[LogLine]:
+        """The lineage's lines of the kinds `base.log.CALLS`, above a position, in order."""
+        ...
+
+    async def lessons(self, workspace: Workspace, after: int, limit: int) -> list[LogLine]:
+        """The workspace's lines of the kinds `base.log.LESSONS`, above a position, in order."""
+        ...
+
+    async def folded(self, workspace: Workspace, name: str) -> tuple[int, bytes] | None:
+        """What was kept under a name by `keep_folded`: the log position it is true of, and it."""
+        ...
+
+    async def keep_folded(
+        self, workspace: Workspace, name: str, position: int, data: bytes
+    ) -> None:
+        """Keep what folding the log up to a position gave, in place of what was kept before.
+
+        It is derived, and may be gone at any time; `folded` is None then.
+        """
         ...
 
     async def checkpoints(self, workspace: Workspace, session: str) -> list[LogLine]:

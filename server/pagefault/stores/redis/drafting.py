@@ -15,6 +15,7 @@ from typing import Any
 from ...base.errors import InvalidArgument, StoreDamaged, StoreUnavailable
 from ...base.log import (
     HERE,
+    Called,
     EventAdded,
     LogLine,
     Operation,
@@ -31,7 +32,7 @@ from ..contract import Applied, Commit, Conflict, Moment, Session
 
 CHUNK = 2**19  # bytes of a content that go with a commit; what is longer is sent before it
 _CONTENTS = ("content", "hint", "payload")
-_NAMES = ("event_id", "cause")  # fields of the data that may hold a placeholder
+_NAMES = ("event_id", "cause", "failed")  # fields of the data that may hold a placeholder
 
 Json = Any
 
@@ -154,6 +155,7 @@ def session_of(handle: str, row: Mapping[str, bytes]) -> Session:
         prompt_tokens=number("prompt_tokens"),
         completion_tokens=number("completion_tokens"),
         total_faults=number("total_faults"),
+        bindings=number("bindings"),
     )
 
 
@@ -178,6 +180,12 @@ def restored(stored: Sequence[bytes], what: str) -> bytes:
         message = f"{what} is missing. Run `pagefault doctor`."
         raise StoreDamaged(message)
     return restore(Kept(first[0], first[4:20], b"".join((first[20:], *further))), what)
+
+
+def stored(plain: bytes) -> bytes:
+    """Bytes as a content of a single chunk has them."""
+    kept = keep(plain)
+    return bytes([kept.codec]) + b"001" + kept.checksum + kept.data
 
 
 def _chunks(plain: bytes) -> list[bytes]:
@@ -254,10 +262,17 @@ def _blanks(operation: Operation, data: Mapping[str, Json]) -> Iterator[list[Jso
             for source, slot in zip(sources, slots, strict=True)
         ]
         yield ["derived_from", "ids", items]
+    yield from _numbers(operation)
+
+
+def _numbers(operation: Operation) -> Iterator[list[Json]]:
+    """The blanks that stand for the next number of something."""
     if isinstance(operation, VersionAdded) and operation.version == 0:
         yield ["version", "version", operation.page_id]
     if isinstance(operation, SessionOpened) and operation.forked_at == HERE:
         yield ["forked_at", "position", None]
+    if isinstance(operation, Called) and operation.number == 0:
+        yield ["number", "binding", operation.session]
 
 
 def _line(line: LogLine) -> dict[str, Json]:
@@ -302,7 +317,7 @@ def _slot(value: object) -> int:
 
 
 def _applied(rest: Sequence[Any]) -> Applied:
-    ids, contents, duplicates, versions, position, sessions = rest
+    ids, contents, duplicates, versions, position, sessions, bindings = rest
     return Applied(
         tuple(name.decode() for name in ids),
         tuple(int(number or 0) for number in contents),
@@ -314,4 +329,5 @@ def _applied(rest: Sequence[Any]) -> Applied:
             for handle, row in sessions
             if row
         },
+        bindings=tuple(map(int, bindings)),
     )

@@ -34,7 +34,7 @@ from ..moving import move
 from ..sqlite import SqliteStore
 from . import reading
 from .address import Address, read_address
-from .drafting import draft, draft_replay, hash_of, session_of
+from .drafting import draft, draft_replay, hash_of, restored, session_of, stored
 from .following import Following
 from .link import Link, Script
 from .node import Argument
@@ -248,6 +248,33 @@ class RedisStore:
     ) -> list[LogLine]:
         """The session's own lines that say what it maps, pins and reads, in order."""
         return self._lines(await self._ask(workspace, "moves", session, after, limit))
+
+    async def calls(
+        self, workspace: Workspace, session: str, after: int, limit: int
+    ) -> list[LogLine]:
+        """The lineage's lines about calls of other tools, in order."""
+        return self._lines(await self._ask(workspace, "calls", session, after, limit))
+
+    async def lessons(self, workspace: Workspace, after: int, limit: int) -> list[LogLine]:
+        """The workspace's lines that calls taught, in order."""
+        return self._lines(await self._ask(workspace, "lessons", after, limit))
+
+    async def folded(self, workspace: Workspace, name: str) -> tuple[int, bytes] | None:
+        """What was kept of a fold of the log, and the position it is true of."""
+        position, data = await self._ask(workspace, "folded", name)
+        if position is None or data is None:
+            return None
+        try:
+            return int(position), restored([data], name)
+        except StoreDamaged:
+            return None  # it is folded anew
+
+    async def keep_folded(
+        self, workspace: Workspace, name: str, position: int, data: bytes
+    ) -> None:
+        """Keep what folding the log up to a position gave."""
+        key = f"{self._place(workspace)}:f:{name}"
+        await self._link.command("HSET", key, "position", position, "data", stored(data))
 
     async def checkpoints(self, workspace: Workspace, session: str) -> list[LogLine]:
         """The lines that gave the lineage's positions their names, in order."""

@@ -14,6 +14,7 @@ import apsw
 
 from ...base.log import (
     HERE,
+    Called,
     EventAdded,
     LogLine,
     Operation,
@@ -30,7 +31,8 @@ from .heads import FORKS_HEAD, LINEAGE
 from .projection import Projection, SessionRow, content_key
 
 ID_FIELDS = ("event_id", "page_id")
-_NAMING_FIELDS = (*ID_FIELDS, "cause")  # of an eviction: the page that took the room
+# Beside them: of an eviction the page that took the room, of a fix the event that had failed.
+_NAMING_FIELDS = (*ID_FIELDS, "cause", "failed")
 # The event and page that a session's lineage has written under a key, ?3.
 FIRST_WRITTEN = (
     f"{LINEAGE}SELECT w.event_id, w.page FROM lineage l JOIN written w ON w.ses=l.key"
@@ -104,6 +106,7 @@ class _Draft:
         self.contents: dict[int, int] = {}
         self.duplicates: set[int] = set()
         self.versions: dict[str, int] = {}
+        self.bindings: list[int] = []
         self.position, self.content = only_row(
             db, "SELECT position, content FROM workspace WHERE key=?", commit.workspace.key
         )
@@ -138,6 +141,7 @@ class _Draft:
             self.versions,
             self.position,
             {handle: session_of(row) for handle, row in self.projection.sessions.items()},
+            bindings=tuple(self.bindings),
         )
 
     def _moment(self, operation: Operation) -> Moment:
@@ -154,8 +158,8 @@ class _Draft:
         follows = isinstance(operation, PageAdded) and operation.event_id is not None
         if key is not None and not follows:
             return self._written_before(operation, key)
-        page_id = getattr(operation, "page_id", None)
-        return isinstance(page_id, str) and _slot(page_id) in self.duplicates
+        named = (getattr(operation, name, None) for name in ID_FIELDS)
+        return any(isinstance(name, str) and _slot(name) in self.duplicates for name in named)
 
     def _written_before(self, operation: Operation, key: str) -> bool:
         row = self.projection.known(operation.session)
@@ -196,6 +200,9 @@ class _Draft:
             changes["version"] = self._next_version(operation.page_id)
         if isinstance(operation, SessionOpened) and operation.forked_at == HERE:
             changes["forked_at"] = self.position + 1
+        if isinstance(operation, Called) and operation.number == 0:
+            changes["number"] = self.projection.known(operation.session).bindings + 1
+            self.bindings.append(changes["number"])
         return changes
 
     def _next_version(self, page_id: str) -> int:
@@ -240,6 +247,15 @@ class _Draft:
             )
             self.contents[index] = self.content
         return self.contents[index]
+
+
+def keep_folded(db: apsw.Connection, workspace: int, name: str, position: int, data: bytes) -> None:
+    """Keep what folding the log up to a position gave."""
+    kept = keep(data)
+    db.execute(
+        "INSERT OR REPLACE INTO folded VALUES(?,?,?,?,?,?)",
+        (workspace, name, position, kept.codec, kept.checksum, kept.data),
+    )
 
 
 def only_row(db: apsw.Connection, sql: str, *bindings: int | str) -> tuple[Any, ...]:
@@ -294,4 +310,5 @@ def session_of(row: SessionRow) -> Session:
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,
         total_faults=row.total_faults,
+        bindings=row.bindings,
     )

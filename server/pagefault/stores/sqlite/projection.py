@@ -15,19 +15,23 @@ import apsw
 
 from ...base.errors import StoreDamaged
 from ...base.log import (
+    Called,
     Checkpointed,
     Demoted,
     EventAdded,
     Evicted,
     Faulted,
     FaultedIn,
+    Fixed,
     Forgotten,
+    Judged,
     LogLine,
     PageAdded,
     Pinned,
     Represented,
     Restored,
     Reverted,
+    SeenAgain,
     SessionChanged,
     SessionOpened,
     Touched,
@@ -68,6 +72,7 @@ class SessionRow:
     prompt_tokens: int
     completion_tokens: int
     total_faults: int
+    bindings: int
 
 
 COLUMNS = tuple(f.name for f in fields(SessionRow))
@@ -342,6 +347,13 @@ class Projection:
             (line.position, line.turn, row.key, touched.page_id),
         )
 
+    def _call(self, _: LogLine, call: Called) -> None:
+        row = self.known(call.session)
+        row.bindings = max(row.bindings, call.number or 0)
+
+    def _lesson(self, _: LogLine, lesson: SeenAgain | Fixed | Judged) -> None:
+        self.known(lesson.session)
+
     # What several kinds share.
 
     def text(self, content: int) -> str:
@@ -479,4 +491,8 @@ _HANDLERS: dict[type, Callable[[Projection, LogLine, Any], None]] = {
     Demoted: Projection._demote,
     Evicted: Projection._evict,
     Touched: Projection._touch,
+    Called: Projection._call,
+    SeenAgain: Projection._lesson,
+    Fixed: Projection._lesson,
+    Judged: Projection._lesson,
 }

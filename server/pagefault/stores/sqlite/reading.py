@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 
 from ...base.errors import StoreDamaged, StoreUnavailable
-from ...base.log import MOVES, LogLine, operation_of
+from ...base.log import CALLS, LESSONS, MOVES, LogLine, operation_of
 from ...base.page import Page, Version
 from ...index import fulltext
 from ..codec import Kept, restore
@@ -70,6 +70,8 @@ _UNMAPPED = (
 _OF_KINDS = {
     "event": "l.kind='event'",
     "checkpoint": "l.kind='checkpoint'",
+    "call": f"l.kind IN ({', '.join(repr(kind.kind) for kind in CALLS)})",
+    "lesson": f"l.kind IN ({', '.join(repr(kind.kind) for kind in LESSONS)})",
     "move": f"l.kind IN ({', '.join(repr(kind.kind) for kind in MOVES)})",
 }
 
@@ -286,6 +288,30 @@ class Reader:
         """The session's own lines that say what it maps, pins and reads, in order."""
         own = self.lineage(workspace, session)[:1]
         return list(self._of_branches("move", workspace, own, after, limit))
+
+    def calls(self, workspace: int, session: str, after: int, limit: int) -> list[LogLine]:
+        """The lineage's lines about calls of other tools, in order."""
+        lineage = self.lineage(workspace, session)
+        return list(self._of_branches("call", workspace, lineage, after, limit))
+
+    def lessons(self, workspace: int, after: int, limit: int) -> list[LogLine]:
+        """The workspace's lines that calls taught, in order."""
+        query = f"{_LOG} AND {_OF_KINDS['lesson']} ORDER BY l.key LIMIT ?"
+        return list(_lines(self.rows(query, (*_span(workspace, after), limit)), workspace))
+
+    def folded(self, workspace: int, name: str) -> tuple[int, bytes] | None:
+        """What was kept of a fold of the log, and the position it is true of."""
+        found = self.rows(
+            "SELECT position, codec, checksum, data FROM folded WHERE ws=? AND name=?",
+            (workspace, name),
+        )
+        if not found:
+            return None
+        position, *kept = found[0]
+        try:
+            return position, restore(Kept(*kept), f"{name} in {self.path}")
+        except StoreDamaged:
+            return None  # it is folded anew
 
     def checkpoints(self, workspace: int, session: str) -> list[LogLine]:
         """The lineage's checkpoints, in order."""

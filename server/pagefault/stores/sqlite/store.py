@@ -35,7 +35,7 @@ from ..contract import (
     WorkspaceRequest,
 )
 from ..naming import free_id, slug
-from .apply import apply, only_row
+from .apply import apply, keep_folded, only_row
 from .failures import explain
 from .files import DataFile, FrozenFile, open_file
 from .following import any_left_over, catch_up
@@ -179,6 +179,28 @@ class SqliteStore:
     ) -> list[LogLine]:
         """The session's own lines that say what it maps, pins and reads, in order."""
         return self._reader.moves(workspace.key, session, after, limit)
+
+    async def calls(
+        self, workspace: Workspace, session: str, after: int, limit: int
+    ) -> list[LogLine]:
+        """The lineage's lines about calls of other tools, in order."""
+        return self._reader.calls(workspace.key, session, after, limit)
+
+    async def lessons(self, workspace: Workspace, after: int, limit: int) -> list[LogLine]:
+        """The workspace's lines that calls taught, in order."""
+        return self._reader.lessons(workspace.key, after, limit)
+
+    async def folded(self, workspace: Workspace, name: str) -> tuple[int, bytes] | None:
+        """What was kept of a fold of the log, and the position it is true of."""
+        return self._reader.folded(workspace.key, name)
+
+    async def keep_folded(
+        self, workspace: Workspace, name: str, position: int, data: bytes
+    ) -> None:
+        """Keep what folding the log up to a position gave."""
+        await self._write(
+            lambda db: keep_folded(db, workspace.key, name, position, data), Haste.NOW
+        )
 
     async def checkpoints(self, workspace: Workspace, session: str) -> list[LogLine]:
         """The lines that gave the lineage's positions their names, in order."""
