@@ -119,6 +119,31 @@ local function new_content(draft, slot)
   return draft.contents[slot]
 end
 
+-- Whether a content is there byte by byte as the commit brings it.
+local function is_same(id, commit, content)
+  local first = ARGV[commit.at_argument + content.slot + 1]
+  local kept = redis.call('GET', key.content(id))
+  if kept ~= string.sub(first, 1, 1) .. string.format('%03d', content.chunks) .. string.sub(first, 2) then
+    return false
+  end
+  for chunk = 1, content.chunks - 1 do
+    local staged = key.staged(commit.token .. ':' .. content.slot .. ':' .. chunk)
+    if redis.call('GET', staged) ~= redis.call('GET', key.chunk(id, chunk)) then return false end
+  end
+  return true
+end
+
+-- The content of equal bytes that another page holds, else a new one.
+local function new_blob(draft, slot)
+  if not draft.contents[slot] then
+    local content = draft.commit.contents[slot + 1]
+    local first = ARGV[draft.commit.at_argument + content.slot + 1]
+    local held = redis.call('HGET', key.blobs, string.sub(first, 2, 17))
+    if held and is_same(held, draft.commit, content) then draft.contents[slot] = held end
+  end
+  return new_content(draft, slot)
+end
+
 local function written_before(draft, op)
   local words = first_written(op.session, op.key)
   if not words then return false end
@@ -143,6 +168,14 @@ local fill = {}
 function fill.id(draft, slot) return '"' .. new_id(draft, slot) .. '"' end
 
 function fill.content(draft, slot) return new_content(draft, slot) end
+
+function fill.blobs(draft, items)
+  local filled = {}
+  for i, item in ipairs(items) do
+    filled[i] = item < 0 and new_blob(draft, -1 - item) or int(item)
+  end
+  return '[' .. table.concat(filled, ',') .. ']'
+end
 
 function fill.ids(draft, items)
   local filled = {}

@@ -95,11 +95,27 @@ local function set_head(line, head)
   redis.call('HSET', page, branch, head)
 end
 
+-- What a page holds beside its text is kept for as long as a page holds it.
+local function hold(page, contents)
+  local held = redis.call('HGET', key.page(page), 'b')
+  for _, number in ipairs(contents) do
+    local content = int(number)
+    held = (held and held .. ' ' or '') .. content
+    local checksum = redis.call('GETRANGE', key.content(content), 4, 19)
+    if checksum ~= '' then
+      redis.call('SADD', key.holders(content), page)
+      redis.call('HSET', key.blobs, checksum, content)
+    end
+  end
+  redis.call('HSET', key.page(page), 'b', held)
+end
+
 local function add_version(line, data, version)
   local page = key.page(line.page)
   redis.call('HSET', page, 'n', version, 'v' .. version, table.concat({
     line.position, int(data.content), data.hint and int(data.hint) or '-',
     string.format('%.17g', data.importance or 0.5)}, ' '))
+  if data.blobs and #data.blobs > 0 then hold(line.page, data.blobs) end
   set_head(line, version)
   for _, source in ipairs(data.derived_from or {}) do
     redis.call('SADD', key.derived(source), line.page)
@@ -239,6 +255,19 @@ local function drop_content(id)
   redis.call('UNLINK', key.content(id))
 end
 
+local function release(page, contents)
+  for _, content in ipairs(contents) do
+    redis.call('SREM', key.holders(content), page)
+    if redis.call('EXISTS', key.holders(content)) == 0 then
+      local checksum = redis.call('GETRANGE', key.content(content), 4, 19)
+      if redis.call('HGET', key.blobs, checksum) == content then
+        redis.call('HDEL', key.blobs, checksum)
+      end
+      drop_content(content)
+    end
+  end
+end
+
 local function let_go(handle, page, touched)
   local mapped = redis.call('HDEL', key.resident(handle), page)
   local pinned = redis.call('HDEL', key.pinned(handle), page)
@@ -263,6 +292,8 @@ function fold.forget(line, _, touched)
     elseif kind == 'r' then
       drop_content(words_of(value)[1])
       redis.call('HDEL', page, name)
+    elseif kind == 'b' then
+      release(line.page, words_of(value))
     elseif kind == 'x' or kind == 'y' then
       for _, id in ipairs(words_of(value)) do drop_content(id) end
     elseif kind == 'h' then

@@ -14,6 +14,7 @@ local key = {
   indexable = W .. ':indexable',-- list: positions of the lines that an index follows
   lessons = W .. ':lessons',    -- list: positions of the lines that calls of other tools taught
   active = W .. ':active',      -- sorted set: "number handle" of each session, by last activity
+  blobs = W .. ':blobs',        -- hash: checksum of bytes that pages hold beside their text -> content
   handles = W .. ':handles',    -- sorted set, all scores 0: the handles in their order
 }
 
@@ -39,7 +40,7 @@ function key.pinned(handle) return W .. ':si:' .. handle end
 -- its tombstone, `vN` "position content hint importance" of version N, `@` the head of the home
 -- branch, `@HANDLE` that of another ("version", or "version position" where that was gone back to by
 -- the line at the position), `^POSITION` the head before the one that the line there made, `rN.L` "content tokens origin" of level L of version
--- N, `x` contents of levels that were replaced, `#HANDLE` for another session in which it is, or
+-- N, `b` contents that it holds beside its text, `x` contents of levels that were replaced, `#HANDLE` for another session in which it is, or
 -- was, mapped or pinned
 function key.page(id) return W .. ':p:' .. id end
 -- list: positions of its lines; set: pages that name it in derived_from
@@ -52,6 +53,8 @@ function key.content(id) return W .. ':c:' .. id end
 function key.chunk(id, n) return W .. ':c:' .. id .. ':' .. n end
 -- hash: `position` of the log that a fold of it is true of, `data` as a content has it
 function key.folded(name) return W .. ':f:' .. name end
+-- set: the pages that hold a content beside their text
+function key.holders(content) return W .. ':b:' .. content end
 -- string that expires: chunks of a commit that is not there yet; what came of a commit
 function key.staged(token) return W .. ':u:' .. token end
 function key.done(token) return W .. ':t:' .. token end

@@ -131,6 +131,8 @@ async def test_a_file_of_the_first_schema_is_brought_to_the_present_one(path: Pa
         DROP INDEX log_of_lessons;
         DROP TABLE folded;
         ALTER TABLE session DROP COLUMN bindings;
+        DROP TABLE blob;
+        ALTER TABLE version DROP COLUMN blobs;
         DROP INDEX index_document_page;
         CREATE UNIQUE INDEX index_document_page
             ON index_document (area, page_id, session, version);

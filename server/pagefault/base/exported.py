@@ -21,6 +21,7 @@ from typing import Any
 
 from .errors import InvalidArgument
 from .log import LogLine, data_of, operation_of
+from .log import contents_of as named_by
 
 FORMAT = "pagefault-export"
 VERSION = 1
@@ -121,8 +122,7 @@ def checked(items: Iterable[Item]) -> Iterator[Item]:
 
 def contents_of(line: LogLine) -> list[int]:
     """The content ids that a log line names."""
-    named = (getattr(line.operation, name, None) for name in ("content", "hint", "payload"))
-    return [number for number in named if number is not None]
+    return named_by(line.operation)
 
 
 def _require(holds: bool, otherwise: str) -> None:

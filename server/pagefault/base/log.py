@@ -2,7 +2,8 @@
 
 A log line records a decision ("page X evicted", "level 3 = this content"), never the inputs of
 one, so that folding the lines needs no policy, compressor, tokenizer or clock. Text is never in
-a line: ``content``, ``hint`` and ``payload`` are content ids.
+a line: ``content``, ``hint`` and ``payload`` are content ids, and so are ``blobs``: what a page
+holds beside its text. Equal bytes among those are kept once, as long as a page holds them.
 
 An operation in a commit may hold placeholders: ``+0`` stands for the first id that the commit
 asks for, and the content id ``-1`` for its first new content. The store puts the real ones in.
@@ -100,6 +101,7 @@ class PageAdded(Operation):
     tool_call_id: str | None = None
     tool_name: str | None = None
     derived_from: tuple[str, ...] = ()
+    blobs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,7 @@ class VersionAdded(Operation):
     key: str | None = None
     hint: int | None = None
     derived_from: tuple[str, ...] = ()
+    blobs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -381,6 +384,13 @@ class LogLine:
     segment: int
     turn: int
     operation: Operation = field(repr=False)
+
+
+def contents_of(operation: Operation) -> list[int]:
+    """The content ids that an operation names."""
+    named = (getattr(operation, name, None) for name in ("content", "hint", "payload"))
+    blobs: tuple[int, ...] = getattr(operation, "blobs", ())
+    return [*(number for number in named if number is not None), *blobs]
 
 
 def data_of(operation: Operation) -> dict[str, Any]:

@@ -57,8 +57,9 @@ class Page:
     ``content``, ``hint`` and ``payload`` (tool calls, arguments) are content ids; the text lies in
     the store's one place for text. ``tokens`` counts level 0, ``size`` is its length in bytes,
     times are Unix seconds, ``position`` is the log position at which the page was made.
-    ``levels``: what is kept beside level 0, level to origin, content id and tokens; None where
-    many pages were read at once, without it.
+    ``blobs``: of a page that holds more than text, how it was sent, and then the bytes of each
+    image or recording (`base.media`). ``levels``: what is kept beside level 0, level to origin,
+    content id and tokens; None where many pages were read at once, without it.
     """
 
     page_id: str
@@ -83,6 +84,7 @@ class Page:
     tool_name: str | None = None
     derived_from: tuple[str, ...] = ()
     position: int = 0
+    blobs: tuple[int, ...] = ()
     levels: Mapping[int, tuple[str, int, int]] | None = field(default=None, compare=False)
 
 
@@ -106,6 +108,7 @@ class Version:
     size: int = 0
     importance: float = 0.5
     hint: int | None = None
+    blobs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,11 +213,13 @@ class _Scion:
 
     def _numbers(self, line: LogLine) -> dict[str, Any]:
         named = ("content", "hint", "payload")
-        return {
+        changes: dict[str, Any] = {
             name: self._content(number)
             for name in named
             if (number := getattr(line.operation, name, None)) is not None
         }
+        blobs: tuple[int, ...] = getattr(line.operation, "blobs", ())
+        return changes | ({"blobs": tuple(map(self._content, blobs))} if blobs else {})
 
     def _content(self, old: int) -> int:
         if old in self._contents:

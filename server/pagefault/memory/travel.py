@@ -134,6 +134,7 @@ async def at_version(memory: Memory, seat: Residency, page: Page, version: int) 
                 source=found.source,
                 trust=found.trust,
                 hint=found.hint,
+                blobs=found.blobs,
                 levels=None,
             )
     return page

@@ -112,9 +112,11 @@ class Commit:
     """What is to happen, whole or not at all.
 
     ``new``: the prefixes of the ids wanted, ``+0`` the first. ``contents``: the bytes that the
-    operations name as -1, -2, …. ``expects``: session handle to the revision planned on.
-    ``heads``: (session, page id) to the version that was its head. ``moments``: for operations
-    from another log, one each, in place of ``at``, ``actor`` and the session's own turn.
+    operations name as -1, -2, …; of those that they name as ``blobs``, equal bytes that a page of
+    the workspace holds already are taken in their place. ``expects``: session handle to the
+    revision planned on. ``heads``: (session, page id) to the version that was its head.
+    ``moments``: for operations from another log, one each, in place of ``at``, ``actor`` and the
+    session's own turn.
     """
 
     workspace: Workspace

@@ -357,7 +357,7 @@ class _Mover:
         if not self._absent and not self._doubted:
             return ()
         pages, forgotten = await self._pages_of(self._absent | self._doubted)
-        gone = {number for number, named in pages.items() if named & forgotten}
+        gone = {number for number, named in pages.items() if named and named <= forgotten}
         for number in sorted(self._doubted):
             ours = await _readable(self.route.source, self.place, number)
             if ours is not None or number in gone:

@@ -25,6 +25,7 @@ from ...base.log import (
     SessionOpened,
     TurnBegan,
     VersionAdded,
+    contents_of,
     data_of,
 )
 from ..codec import Kept, keep, restore
@@ -251,9 +252,7 @@ def _blanks(operation: Operation, data: Mapping[str, Json]) -> Iterator[list[Jso
     for name in _NAMES:
         if _slot(data.get(name)) >= 0:
             yield [name, "id", _slot(data[name])]
-    for name in _CONTENTS:
-        if isinstance(data.get(name), int) and data[name] < 0:
-            yield [name, "content", -1 - data[name]]
+    yield from _content_blanks(data)
     sources = data.get("derived_from", ())
     if any(_slot(source) >= 0 for source in sources):
         slots = [_slot(source) for source in sources]
@@ -275,16 +274,23 @@ def _numbers(operation: Operation) -> Iterator[list[Json]]:
         yield ["number", "binding", operation.session]
 
 
+def _content_blanks(data: Mapping[str, Json]) -> Iterator[list[Json]]:
+    for name in _CONTENTS:
+        if isinstance(data.get(name), int) and data[name] < 0:
+            yield [name, "content", -1 - data[name]]
+    if any(number < 0 for number in data.get("blobs", ())):
+        yield ["blobs", "blobs", list(data["blobs"])]
+
+
 def _line(line: LogLine) -> dict[str, Json]:
     operation = line.operation
-    contents = [getattr(operation, name, None) or 0 for name in _CONTENTS]
     wire: dict[str, Json] = {
         "kind": operation.kind,
         "data": _open_json(data_of(operation)),
         "position": line.position,
         "moment": _moment(Moment(line.at, line.actor, line.segment, line.turn)),
         "ids": list(_ids(operation)),
-        "content": max(contents),
+        "content": max(contents_of(operation), default=0),
     }
     if operation.session is not None:
         wire["session"] = operation.session

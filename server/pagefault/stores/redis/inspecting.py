@@ -112,7 +112,7 @@ class Told:
     """What lines of a log, taken in one after the other, say that there must be.
 
     ``numbers``: prefix of ids to the highest that was given out. ``contents``: content id to the
-    page that it belongs to, "" when it is an event's own.
+    pages that it belongs to, "" for an event of its own.
     """
 
     position: int = 0
@@ -122,7 +122,7 @@ class Told:
     forgotten: set[str] = field(default_factory=set)
     sessions: set[str] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
-    contents: dict[int, str] = field(default_factory=dict)
+    contents: dict[int, set[str]] = field(default_factory=dict)
 
     def take(self, line: LogLine) -> None:
         """Take in the line that follows."""
@@ -139,7 +139,8 @@ class Told:
         if isinstance(made, PageAdded | EventAdded):
             self._count(made.event_id, made.page_id)
         page = getattr(made, "page_id", None) or ""
-        self.contents.update(dict.fromkeys(contents_of(line), page))
+        for number in contents_of(line):
+            self.contents.setdefault(number, set()).add(page)
 
     def step(self, position: int) -> None:
         """Note that there is a line at a position, and what is missing before it."""
@@ -197,11 +198,12 @@ def complaints(told: Told, keys: Keys, later: Told) -> Iterator[str]:
 
 def damaged(told: Told, shelf: Shelf, later: Told) -> Iterator[str]:
     """Contents that have changed or are gone, each with its page, and those that should be gone."""
-    for number, page in sorted(told.contents.items()):
-        if page in later.forgotten:
+    for number, pages in sorted(told.contents.items()):
+        holding = pages - told.forgotten - later.forgotten
+        if not holding and pages & later.forgotten:
             continue
-        name = f"content {number} of {page or 'an event'}"
-        if page in told.forgotten:
+        name = f"content {number} of {min(holding or pages) or 'an event'}"
+        if not holding:
             if number in shelf.there:
                 yield f"{name}, which was forgotten, is still there"
         elif number not in shelf.there:

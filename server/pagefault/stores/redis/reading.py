@@ -66,6 +66,7 @@ def page_of(answer: Sequence[Any]) -> Page:
         tool_name=page.tool_name,
         derived_from=at.derived_from,
         position=made.position,
+        blobs=at.blobs,
     )
 
 
@@ -93,6 +94,7 @@ def version_of(line: LogLine) -> Version:
         made.size,
         made.importance,
         made.hint,
+        made.blobs,
     )
 
 

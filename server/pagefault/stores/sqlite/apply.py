@@ -25,7 +25,7 @@ from ...base.log import (
     TurnBegan,
     VersionAdded,
 )
-from ..codec import keep
+from ..codec import Kept, keep
 from ..contract import Applied, Commit, Conflict, Moment, Session
 from .heads import FORKS_HEAD, LINEAGE
 from .projection import Projection, SessionRow, content_key
@@ -196,6 +196,9 @@ class _Draft:
             value = getattr(operation, name, None)
             if isinstance(value, int) and value < 0:
                 changes[name] = self._content(-1 - value)
+        blobs: tuple[int, ...] = getattr(operation, "blobs", ())
+        if any(number < 0 for number in blobs):
+            changes["blobs"] = tuple(n if n >= 0 else self._blob(-1 - n) for n in blobs)
         if isinstance(operation, VersionAdded) and operation.version == 0:
             changes["version"] = self._next_version(operation.page_id)
         if isinstance(operation, SessionOpened) and operation.forked_at == HERE:
@@ -232,21 +235,36 @@ class _Draft:
             self.ids[slot] = f"{prefix}_{number}"
         return self.ids[slot]
 
+    def _blob(self, index: int) -> int:
+        """The content of equal bytes that another page holds, else a new one."""
+        if index not in self.contents:
+            kept = keep(self.commit.contents[index])
+            workspace = self.commit.workspace.key
+            same = self.db.execute(
+                "SELECT b.content FROM blob b JOIN content c ON c.key=(b.ws<<40|b.content)"
+                " WHERE b.ws=? AND b.checksum=? AND c.codec=? AND c.data=? LIMIT 1",
+                (workspace, kept.checksum, kept.codec, kept.data),
+            ).fetchone()
+            self.contents[index] = self._kept(kept) if same is None else int(same[0])
+        return self.contents[index]
+
     def _content(self, index: int) -> int:
         if index not in self.contents:
-            self.content += 1
-            kept = keep(self.commit.contents[index])
-            self.db.execute(
-                "INSERT INTO content VALUES(?,?,?,?)",
-                (
-                    content_key(self.commit.workspace.key, self.content),
-                    kept.codec,
-                    kept.checksum,
-                    kept.data,
-                ),
-            )
-            self.contents[index] = self.content
+            self.contents[index] = self._kept(keep(self.commit.contents[index]))
         return self.contents[index]
+
+    def _kept(self, kept: Kept) -> int:
+        self.content += 1
+        self.db.execute(
+            "INSERT INTO content VALUES(?,?,?,?)",
+            (
+                content_key(self.commit.workspace.key, self.content),
+                kept.codec,
+                kept.checksum,
+                kept.data,
+            ),
+        )
+        return int(self.content)
 
 
 def keep_folded(db: apsw.Connection, workspace: int, name: str, position: int, data: bytes) -> None:

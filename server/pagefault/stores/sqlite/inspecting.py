@@ -163,8 +163,9 @@ class Inspector:
     def _page_of(self, workspace: int, content: int) -> str:
         found = self._rows(
             "SELECT v.page, w.id FROM version v JOIN workspace w ON w.key=v.ws"
-            " WHERE v.ws=? AND (v.content=? OR v.hint=?) LIMIT 1",
-            (workspace, content, content),
+            " WHERE v.ws=?1 AND (v.content=?2 OR v.hint=?2 OR EXISTS"
+            " (SELECT 1 FROM json_each(v.blobs) WHERE value=?2)) LIMIT 1",
+            (workspace, content),
         )
         return f"{found[0][0]} in {found[0][1]}" if found else "an event"
 

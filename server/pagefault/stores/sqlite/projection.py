@@ -272,7 +272,7 @@ class Projection:
         self.forgot = True
         page_id = forgotten.page_id
         self._unindex(page_id)
-        for content in self._contents_of(page_id):
+        for content in self._contents_of(page_id) - self._held_by_others(page_id):
             self.db.execute(
                 "DELETE FROM content WHERE key=?", (content_key(self.workspace, content),)
             )
@@ -381,7 +381,7 @@ class Projection:
         parent: int | None,
     ) -> None:
         self.db.execute(
-            "INSERT INTO version VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO version VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 self.workspace,
                 made.page_id,
@@ -399,8 +399,14 @@ class Projection:
                 json.dumps(made.derived_from),
                 line.at,
                 line.position,
+                json.dumps(made.blobs),
             ),
         )
+        for content in made.blobs:
+            self.db.execute(
+                "INSERT OR IGNORE INTO blob SELECT ?1,?2,?3,checksum FROM content WHERE key=?4",
+                (self.workspace, content, made.page_id, content_key(self.workspace, content)),
+            )
         for source in made.derived_from:
             self.db.execute(
                 "INSERT OR IGNORE INTO derivation VALUES(?,?,?)",
@@ -426,6 +432,7 @@ class Projection:
             "SELECT content FROM version WHERE ws=?1 AND page=?2 UNION "
             "SELECT hint FROM version WHERE ws=?1 AND page=?2 UNION "
             "SELECT payload FROM page WHERE ws=?1 AND id=?2 UNION "
+            "SELECT b.value FROM version v, json_each(v.blobs) b WHERE v.ws=?1 AND v.page=?2 UNION "
             "SELECT data->>'content' FROM log"  # of every level there ever was
             " WHERE page=?2 AND kind='represent' AND key>?3 AND key<?4",
             (
@@ -436,6 +443,22 @@ class Projection:
             ),
         )
         return {content for (content,) in found if content is not None}
+
+    def _held_by_others(self, page_id: str) -> set[int]:
+        """The blobs of a page that other pages hold as well; it holds them no longer."""
+        held = {
+            content
+            for (content,) in self.db.execute(
+                "DELETE FROM blob WHERE ws=? AND page=? RETURNING content",
+                (self.workspace, page_id),
+            ).fetchall()
+        }
+        others = self.db.execute(
+            "SELECT DISTINCT content FROM blob WHERE ws=? AND content IN"
+            " (SELECT value FROM json_each(?))",
+            (self.workspace, json.dumps(sorted(held))),
+        )
+        return {content for (content,) in others}
 
     def _sessions_keeping(self, page_id: str) -> list[str]:
         """The sessions in which it is mapped, remembered or pinned."""

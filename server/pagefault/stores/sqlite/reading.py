@@ -31,7 +31,7 @@ _PAGE = (
     "SELECT p.id, p.page_type, v.modality, (SELECT id FROM session WHERE key=p.home), v.version,"
     " v.content, v.tokens, v.size, v.importance, v.source, v.trust, p.recorded_at, p.role, p.name,"
     " v.hint, p.created_at, p.event_id, p.payload, p.tool_call_id, p.tool_name, v.derived_from,"
-    " p.position, p.forgotten"
+    " p.position, v.blobs, p.forgotten"
     " FROM page p JOIN version v ON v.ws=p.ws AND v.page=p.id AND v.version=%s"
     " WHERE p.ws=?1"
 )
@@ -261,12 +261,12 @@ class Reader:
         """All versions of a page, oldest first."""
         found = self.rows(
             "SELECT v.page, v.version, v.parent, s.id, v.content, v.tokens, v.source, v.trust,"
-            " v.at, v.position, v.modality, v.size, v.importance, v.hint"
+            " v.at, v.position, v.modality, v.size, v.importance, v.hint, v.blobs"
             " FROM version v JOIN session s ON s.key=v.branch"
             " WHERE v.ws=? AND v.page=? ORDER BY v.version",
             (workspace, page_id),
         )
-        return [Version(*row) for row in found]
+        return [_version(row) for row in found]
 
     def representations(
         self, workspace: int, page_id: str, version: int
@@ -425,8 +425,13 @@ def _span(workspace: int, after: int) -> tuple[int, int]:
 
 
 def _page(row: tuple[Any, ...]) -> Page:
-    fields = [*row[:20], tuple(json.loads(row[20])), row[21]]
+    fields = [*row[:20], tuple(json.loads(row[20])), row[21], tuple(json.loads(row[22]))]
     return Page(*fields)
+
+
+def _version(row: tuple[Any, ...]) -> Version:
+    fields = [*row[:14], tuple(json.loads(row[14]))]
+    return Version(*fields)
 
 
 def _resident(row: tuple[Any, ...]) -> Resident:

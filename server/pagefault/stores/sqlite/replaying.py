@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import apsw
 
 from ...base.errors import InvalidArgument
-from ...base.log import LogLine
+from ...base.log import LogLine, contents_of
 from ..codec import keep
 from ..contract import Workspace
-from .apply import CONTENT_FIELDS, ID_FIELDS, only_row
+from .apply import ID_FIELDS, only_row
 from .projection import Projection, content_key
 
 
@@ -36,7 +36,8 @@ def replay(
     for line in lines:
         position = line.position
         projection.fold(line)
-        last = max(last, *_contents_of(line))
+        # Forgotten ones too: their numbers are not given out again.
+        last = max(last, *contents_of(line.operation), 0)
         _raise_counters(db, workspace.key, line)
     projection.finish()
     db.execute(
@@ -59,11 +60,6 @@ def _keep(db: apsw.Connection, workspace: int, number: int, plain: bytes) -> Non
         "INSERT INTO content VALUES(?,?,?,?)",
         (content_key(workspace, number), kept.codec, kept.checksum, kept.data),
     )
-
-
-def _contents_of(line: LogLine) -> list[int]:
-    """The contents that a line names, forgotten ones too: their numbers are not given out again."""
-    return [getattr(line.operation, name, None) or 0 for name in CONTENT_FIELDS]
 
 
 def _raise_counters(db: apsw.Connection, workspace: int, line: LogLine) -> None:

@@ -33,8 +33,12 @@ def _third(db: apsw.Connection) -> None:
     db.execute(assets.text("sqlite/0003.sql"))
 
 
+def _fourth(db: apsw.Connection) -> None:
+    db.execute(assets.text("sqlite/0004.sql"))
+
+
 # Append only: a released migration is never changed.
-MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third)
+MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth)
 
 
 def check(db: apsw.Connection, newest: int, path: str) -> int:
