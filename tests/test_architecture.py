@@ -35,6 +35,7 @@ OWNERS = {
     "uvicorn": ("surface/transport",),
     "apsw": ("stores/sqlite", "index", "cli/doctor"),
     "redis": ("stores/redis",),
+    "PIL": ("paging/levels/thumbnail",),
     "tiktoken": ("base/tokens", "base/vocabulary"),
     "secrets": ("base/clock", "surface/transport/tokens", "surface/transport/bearer"),
     "random": (),

@@ -15,9 +15,11 @@ from .base.tokens import Tokenizer
 from .memory import Memory
 from .memory.context import MODES
 from .memory.mapping import page_of
+from .memory.media import kept_beside
 from .memory.prefetching import digest
 from .memory.writing import map_new, mapped_forms
 from .paging.levels.reference import excerpt
+from .paging.pictures import blob_tokens
 from .paging.resident import Mapped
 from .residency import Residency
 from .stores.contract import Applied, Commit, Session, Workspace
@@ -201,6 +203,7 @@ class _Batch:
         page_slot = None if event.content is None else self._slot(PREFIXES[event.page_type])
         text = event.content or canonical(event.payload)
         tokens = self.tokenizer.count(text)
+        tokens += blob_tokens(event.media.blobs) if event.media else 0
         self._places.append((slot, page_slot, tokens))
         payload = self._keep(canonical(event.payload)) if event.payload else None
         self.operations.append(
@@ -253,16 +256,17 @@ class _Batch:
         self, event: Recorded, slots: tuple[int, int], payload: int | None, tokens: int
     ) -> None:
         slot, page_slot = slots
-        text = event.content or ""
+        content = self._keep(event.content or "")
+        beside = [self._keep(data) for data in kept_beside(event.media)]
         source = "import" if self.imported else _SOURCES[event.role]
         added = PageAdded(
             session=self.seat.row.id,
             page_id=f"+{page_slot}",
             page_type=event.page_type,
             modality=event.modality,
-            content=self._keep(text),
+            content=content,
             tokens=tokens,
-            size=len(self.contents[-1]),
+            size=sum(len(self.contents[-1 - kept]) for kept in (content, *beside)),
             source=source,
             trust=int(SOURCE_TRUST[source]),
             role=event.role,
@@ -273,6 +277,7 @@ class _Batch:
             payload=payload,
             tool_call_id=event.tool_call_id,
             tool_name=event.tool_name,
+            blobs=tuple(beside),
         )
         self.operations.append(added)
         self._pages.append((page_slot, added))
@@ -281,8 +286,8 @@ class _Batch:
         self.new.append(prefix)
         return len(self.new) - 1
 
-    def _keep(self, text: str) -> int:
-        self.contents.append(text.encode())
+    def _keep(self, content: str | bytes) -> int:
+        self.contents.append(content.encode() if isinstance(content, str) else content)
         return -len(self.contents)
 
 

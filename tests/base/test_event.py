@@ -204,7 +204,7 @@ def test_one_plain_text_part_is_text() -> None:
         [{"type": "thinking", "text": "hm"}],
         [{"type": "text", "text": "a", "annotations": []}],
         [{"type": "text", "text": 5}],
-        [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}],
+        [{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}],
         [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "42"}],
     ],
 )

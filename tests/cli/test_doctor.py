@@ -17,6 +17,7 @@ import pytest
 from tests.redis.servers import Cluster, Standalone, fresh_prefix, until
 
 from pagefault.base.config import SETTINGS
+from pagefault.paging.levels import thumbnail
 
 Command = Callable[..., Any]
 
@@ -611,3 +612,15 @@ def test_a_cluster_of_which_a_node_is_gone_is_a_failure_that_names_it(
     assert done.code == 1
     assert says(done, "fail", "data: ", f"127.0.0.1:{gone.port}: ", "cannot be reached")
     assert says(done, "ok", "data: ", "2 of 3 primaries answer")
+
+
+def test_it_says_whether_thumbnails_can_be_drawn(
+    examine: Callable[[Path], Any], lived: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Pillow" in checks(examine(lived), "ok")["images"]
+    monkeypatch.setattr(thumbnail, "installed", lambda: False)
+    done = examine(lived)
+    assert done.json["healthy"]
+    (said,) = (one for one in done.json["checks"] if one["what"] == "images")
+    assert "no thumbnails" in said["found"]
+    assert "pagefault[image]" in said["advice"]

@@ -14,6 +14,7 @@ from typing import Any
 
 from .clock import parse_time
 from .errors import InvalidArgument
+from .media import Media, read_media
 
 ROLES = ("user", "assistant", "system", "tool")
 KEY_LENGTH = 128  # characters of an idempotency key
@@ -35,6 +36,7 @@ class Recorded:
     """An event ready to keep: ``content`` is the page's text or JSON, None when it has none.
 
     ``payload``: what belongs to the event and not to the page (tool calls, arguments, error).
+    ``media``: the images and recordings in it, whose text ``content`` then is.
     ``answers_calls``: a user message that holds nothing but tool results, as Anthropic has them.
     """
 
@@ -51,6 +53,7 @@ class Recorded:
     model: str | None = None
     usage: Mapping[str, int] | None = None
     answers_calls: bool = False
+    media: Media | None = None
 
     @property
     def page_type(self) -> str:
@@ -70,7 +73,7 @@ def read_event(given: Mapping[str, Any], at: str) -> Recorded:
         message = f"{at} is {str(given)[:40]!r}: give an object with role and content"
         raise InvalidArgument(message)
     role = _role(given, at)
-    content, modality, payload = _content(given, at)
+    (content, modality, media), payload = _content(given, at)
     if content is None and not payload:
         message = f"{at} is empty: give content, tool_calls, a result or an error"
         raise InvalidArgument(message)
@@ -89,6 +92,7 @@ def read_event(given: Mapping[str, Any], at: str) -> Recorded:
         model=_short(given, "model", at, NAME_LENGTH),
         usage=_usage(given.get("usage"), at),
         answers_calls=_only_results(given.get("content")),
+        media=media,
     )
 
 
@@ -108,6 +112,26 @@ def clean_value(value: Any, at: str) -> Any:  # noqa: ANN401 - any JSON value
         InvalidArgument: a number is not finite, or it nests deeper than 64 levels.
     """
     return _clean(value, at, 0)
+
+
+Page = tuple[str | None, str, Media | None]  # its text, its modality, what it holds beside
+
+
+def page_of(content: object, at: str) -> Page:
+    """Text is text; anything else is kept as the JSON it is.
+
+    Images and recordings in it are taken out, and the text says what they are.
+
+    Raises:
+        InvalidArgument: as `clean_value`.
+    """
+    is_text = isinstance(content, str)
+    value = clean_value(content, at)
+    written: str = value if is_text else canonical(value)
+    media = read_media(value, written)
+    if media is not None:
+        return media.text, media.modality, media
+    return written or None, "text" if is_text else "structured", None
 
 
 def canonical(value: object) -> str:
@@ -135,7 +159,7 @@ def _role(given: Mapping[str, Any], at: str) -> str:
     return str(role)
 
 
-def _content(given: Mapping[str, Any], at: str) -> tuple[str | None, str, dict[str, Any]]:
+def _content(given: Mapping[str, Any], at: str) -> tuple[Page, dict[str, Any]]:
     payload = {
         name: clean_value(given[name], f"{at}.{name}")
         for name in ("tool_calls", "arguments", "error")
@@ -145,21 +169,14 @@ def _content(given: Mapping[str, Any], at: str) -> tuple[str | None, str, dict[s
     if _nothing(content):
         content = given.get("result")
     if _nothing(content):
-        return (*_page_of_payload(payload), payload)
-    return (*_page_of(content, f"{at}.content"), payload)
+        return (*_page_of_payload(payload), None), payload
+    text = _only_text(content)  # also in one plain text part
+    return page_of(content if text is None else text, f"{at}.content"), payload
 
 
 def _nothing(value: object) -> bool:
     """Whether a field says nothing, as clients write it that fill in every field."""
     return value is None or value in ("", [])
-
-
-def _page_of(content: object, at: str) -> tuple[str | None, str]:
-    """Text, also in one plain text part, is text; anything else is kept as the JSON it is."""
-    text = _only_text(content)
-    if text is not None:
-        return clean(text) or None, "text"
-    return canonical(clean_value(content, at)), "structured"
 
 
 def _page_of_payload(payload: Mapping[str, Any]) -> tuple[str | None, str]:

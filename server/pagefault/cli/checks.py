@@ -21,6 +21,7 @@ from ..base.portable import (
 )
 from ..base.tokens import open_tokenizer
 from ..memory.opening import find_policy
+from ..paging.levels import thumbnail
 from ..stores.opening import Options, opener
 from ..stores.sqlite.inspecting import (
     SOUND_SQLITE,
@@ -70,6 +71,18 @@ def _sqlite(_: SetUp) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "SQLite", f"{found.version} (at least {least}), with FTS5")
+
+
+def _images(_: SetUp) -> Iterator[Finding]:
+    if thumbnail.installed():
+        yield Finding("ok", "images", "thumbnails are drawn with Pillow")
+    else:
+        yield Finding(
+            "ok",
+            "images",
+            "no thumbnails: images are shown whole or by their caption",
+            'pip install "pagefault[image]", if images are recorded here',
+        )
 
 
 def _settings(ready: SetUp) -> Iterator[Finding]:
@@ -265,6 +278,7 @@ def _log(path: Path, *, sees_log: bool) -> Iterator[Finding]:
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("Python", _python),
     ("SQLite", _sqlite),
+    ("images", _images),
     ("settings", _settings),
     ("data", _store),
     ("folder", _folder),

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from ..base.errors import FaultLimitExceeded, InvalidArgument, PageNotFound
 from ..base.log import Faulted, Operation
+from ..base.media import Blob
 from ..base.page import REASONS, Level, Page
 from ..paging.quota import Quota
 from ..paging.resident import Mapped
 from ..paging.working_set import Admission
 from ..residency import Residency
 from .core import Memory
-from .levels import Shown, at_level, fullest
+from .levels import Shown, at_level, fullest, images
 from .mapping import admit, placed
 
 
@@ -29,7 +30,10 @@ class FaultRequest:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A page's content and what mapping it took. ``next_offset`` None: nothing is left of it."""
+    """A page's content and what mapping it took. ``next_offset`` None: nothing is left of it.
+
+    ``images``: those that go with the text, none of them with its further ranges.
+    """
 
     page: Page
     shown: Shown
@@ -39,6 +43,7 @@ class Fault:
     quota: Quota
     hit: bool
     notes: tuple[str, ...]
+    images: tuple[Blob, ...] = ()
 
 
 async def fault(memory: Memory, seat: Residency, request: FaultRequest) -> Fault:
@@ -108,7 +113,9 @@ async def _fault(memory: Memory, seat: Residency, page: Page, request: FaultRequ
     seat.decide(decide, page.page_id)
     if admission.page is None:
         notes = (*notes, _not_mapped(seat, page.page_id, shown))
-    return Fault(page, shown, text, next_offset, admission, quota_of(memory, seat), hit, notes)
+    shown_with = () if request.offset else await images(memory, seat.workspace, page, shown)
+    left = quota_of(memory, seat)
+    return Fault(page, shown, text, next_offset, admission, left, hit, notes, tuple(shown_with))
 
 
 async def _choose(
@@ -119,7 +126,12 @@ async def _choose(
     known: Mapped | None,
     quota: Quota,
 ) -> Shown:
-    """The level that was asked for, else the fullest that fits the turn's fault tokens."""
+    """The level that was asked for, else the fullest that fits the turn's fault tokens.
+
+    An image cannot be cut: where it does not fit, the page comes at the fullest level that does.
+    """
+    if page.blobs:
+        return await _choose_whole(memory, seat, page, request, known, quota)
     if request.target_level is not None:
         return await at_level(memory, seat.workspace, page, request.target_level)
     mapped_full = known is not None and (known.version, known.level) == (page.version, 0)
@@ -129,6 +141,25 @@ async def _choose(
     most = min(quota.tokens_left, request.max_tokens or _reply(memory), _reply(memory))
     fitting = await fullest(memory, seat.workspace, page, most)
     return fitting or await at_level(memory, seat.workspace, page, Level.FULL)
+
+
+async def _choose_whole(
+    memory: Memory,
+    seat: Residency,
+    page: Page,
+    request: FaultRequest,
+    known: Mapped | None,
+    quota: Quota,
+) -> Shown:
+    shown = await at_level(memory, seat.workspace, page, request.target_level or Level.FULL)
+    hit = known is not None and (known.version, known.level) == (page.version, shown.level)
+    most = min(request.max_tokens or _reply(memory), _reply(memory))
+    if quota.binding and not hit:
+        most = min(most, quota.tokens_left)
+    if shown.tokens <= most or request.offset:
+        return shown
+    fitting = await fullest(memory, seat.workspace, page, most)
+    return fitting or await at_level(memory, seat.workspace, page, Level.REFERENCE)
 
 
 async def _cut(

@@ -14,11 +14,13 @@ from anyio import to_thread
 
 from ..base.errors import StoreError
 from ..base.log import Represented
+from ..base.media import Blob, data_urls
 from ..base.page import Level, Page
 from ..paging.levels import Made, Source, compute
 from ..paging.levels.targets import target_tokens
 from ..stores.contract import Commit, Workspace
 from .core import Memory
+from .media import blobs_of
 
 MODEL = "model"  # the origin of what a model wrote
 _BESIDE = 20_000  # characters from which a level is computed beside the loop
@@ -30,12 +32,16 @@ Kept = Mapping[int, tuple[str, int, int]]  # level to origin, content id, tokens
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A page's text at one level."""
+    """A page's text at one level, and the images that are shown with it.
+
+    Those of level 0 are not among them: `images` reads them where they are wanted.
+    """
 
     level: int
     text: str
     tokens: int
     origin: str
+    images: tuple[Blob, ...] = ()
 
 
 async def at_level(memory: Memory, workspace: Workspace, page: Page, wanted: int) -> Shown:
@@ -47,7 +53,7 @@ async def at_level(memory: Memory, workspace: Workspace, page: Page, wanted: int
     if wanted > Level.FULL:
         kept = await kept_levels(memory, workspace, page)
         held = _in_force(memory, page, kept)
-        for level in range(wanted, Level.FULL, -1):
+        for level in _tried(page, wanted):
             if level in held:
                 return await _kept(memory, workspace, held, level)
             if target_tokens(page.tokens, level) is not None:
@@ -55,6 +61,20 @@ async def at_level(memory: Memory, workspace: Workspace, page: Page, wanted: int
                 if made is not None:
                     return made
     return await _full(memory, workspace, page)
+
+
+async def images(memory: Memory, workspace: Workspace, page: Page, shown: Shown) -> list[Blob]:
+    """The images that go with a page at the level that it is shown at."""
+    if shown.level > Level.FULL:
+        return list(shown.images)
+    return [blob for blob in await blobs_of(memory, workspace, page) if blob.kind == "image"]
+
+
+def _tried(page: Page, wanted: int) -> Sequence[int]:
+    """The levels to try in turn: an image of which there is no thumbnail falls to its caption."""
+    if page.blobs and wanted == Level.REDUCED:
+        return (Level.REDUCED, Level.ABSTRACT)
+    return range(wanted, Level.FULL, -1)
 
 
 async def fullest(memory: Memory, workspace: Workspace, page: Page, most: int) -> Shown | None:
@@ -102,7 +122,13 @@ async def _full(memory: Memory, workspace: Workspace, page: Page) -> Shown:
 
 async def _kept(memory: Memory, workspace: Workspace, kept: Kept, level: int) -> Shown:
     origin, content, tokens = kept[level]
-    return Shown(level, await memory.text(workspace, content), tokens, origin)
+    return _shown(level, await memory.text(workspace, content), tokens, origin)
+
+
+def _shown(level: int, text: str, tokens: int, origin: str) -> Shown:
+    """The level as it is kept: what was computed may begin with images."""
+    found, rest = ([], text) if origin == MODEL else data_urls(text)
+    return Shown(level, rest, tokens, origin, tuple(found))
 
 
 async def _made(memory: Memory, workspace: Workspace, page: Page, level: int) -> Shown | None:
@@ -118,7 +144,7 @@ async def _made(memory: Memory, workspace: Workspace, page: Page, level: int) ->
     source = await _source(memory, workspace, page, level)
     above, below = bounds(held, page.tokens, level)
     arguments = (source, level, above, below, memory.tools.compressors)
-    if len(source.text) < _BESIDE:
+    if len(source.text) < _BESIDE and not source.blobs:
         made = compute(*arguments)
     else:
         made = await to_thread.run_sync(compute, *arguments)
@@ -128,7 +154,7 @@ async def _made(memory: Memory, workspace: Workspace, page: Page, level: int) ->
     if level in now and now[level][0] == MODEL:
         return await _kept(memory, workspace, now, level)
     await _keep(memory, workspace, page, level, made)
-    return Shown(level, made.text, made.tokens, made.origin)
+    return _shown(level, made.text, made.tokens, made.origin)
 
 
 async def _source(memory: Memory, workspace: Workspace, page: Page, level: int) -> Source:
@@ -141,6 +167,7 @@ async def _source(memory: Memory, workspace: Workspace, page: Page, level: int) 
         tokenizer.count,
         hint,
         await _around(memory, workspace, page) if tells_apart else (),
+        await blobs_of(memory, workspace, page) if level < Level.REFERENCE else (),
     )
 
 

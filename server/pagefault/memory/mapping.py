@@ -93,5 +93,6 @@ def revised(page: Page, added: VersionAdded, applied: Applied) -> Page:
         importance=added.importance,
         source=added.source,
         trust=added.trust,
+        blobs=applied.contents[1 : 1 + len(added.blobs)],
         levels={},
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..base.errors import InvalidArgument, PageForgotten, PageNotFound, WriteConflict
-from ..base.event import KEY_LENGTH, NAME_LENGTH, canonical, clean, clean_value
+from ..base.event import KEY_LENGTH, NAME_LENGTH, clean
+from ..base.event import page_of as page_of_content
 from ..base.log import Operation, PageAdded, Represented, SessionOpened, VersionAdded
 from ..base.page import PAGE_TYPES, PREFIXES, SOURCE_TRUST, Level, Page
+from ..paging.pictures import blob_tokens
 from ..paging.resident import Mapped
 from ..residency import Residency
 from ..stores.contract import Applied, Commit, Conflict
@@ -17,6 +18,7 @@ from .core import Memory
 from .faulting import find_page
 from .levels import MODEL, fullest, kept_levels
 from .mapping import admit, page_of, placed, revised
+from .media import kept_beside
 from .renewing import renew
 
 _ATTEMPTS = 8  # new plans for a page that others keep writing
@@ -61,6 +63,11 @@ class _Draft:
     tokens: int
     trust: int
     hint: int | None
+    blobs: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.contents[: 1 + len(self.blobs)]))
 
 
 async def write(memory: Memory, seat: Residency, request: WriteRequest) -> Written:
@@ -116,8 +123,10 @@ async def mapped_forms(memory: Memory, seat: Residency, page: Page) -> tuple[Map
 
 
 async def _draft(memory: Memory, seat: Residency, request: WriteRequest) -> _Draft:
-    text, modality = _text_of(request.content)
-    contents = [text.encode()]
+    text, modality, media = page_of_content(request.content, "content")
+    text = text or ""
+    beside = kept_beside(media)
+    contents = [text.encode(), *beside]
     if request.hint:
         contents.append(clean(request.hint).encode())
     tokenizer = await memory.tokenizer(seat.workspace)
@@ -125,9 +134,10 @@ async def _draft(memory: Memory, seat: Residency, request: WriteRequest) -> _Dra
         tuple(contents),
         text,
         modality,
-        tokenizer.count(text),
+        tokenizer.count(text) + (blob_tokens(media.blobs) if media else 0),
         await _trust(memory, seat, request),
-        -2 if request.hint else None,
+        -len(contents) if request.hint else None,
+        tuple(-2 - index for index in range(len(beside))),
     )
 
 
@@ -150,13 +160,14 @@ async def _page(memory: Memory, seat: Residency, request: WriteRequest, draft: _
         content=-1,
         hint=draft.hint,
         tokens=draft.tokens,
-        size=len(draft.contents[0]),
+        size=draft.size,
         source="model",
         trust=int(draft.trust),
         importance=0.5 if request.importance is None else request.importance,
         key=request.key,
         name=request.name,
         derived_from=tuple(request.derived_from),
+        blobs=draft.blobs,
     )
     commit = _commit(memory, seat, draft, [added], new=(PREFIXES[request.page_type],))
     applied = await memory.apply(commit)
@@ -183,12 +194,13 @@ async def _version(
             content=-1,
             hint=draft.hint if draft.hint is not None else page.hint,
             tokens=draft.tokens,
-            size=len(draft.contents[0]),
+            size=draft.size,
             source="model",
             trust=int(draft.trust),
             importance=page.importance if request.importance is None else request.importance,
             key=request.key,
             derived_from=tuple(request.derived_from),
+            blobs=draft.blobs,
         )
         heads = {(seat.row.id, page.page_id): page.version}
         commit = _commit(memory, seat, draft, [added], heads=heads)
@@ -203,6 +215,9 @@ async def _version(
 async def _represent(
     memory: Memory, seat: Residency, request: WriteRequest, draft: _Draft
 ) -> Written:
+    if draft.blobs:
+        message = "content holds an image or recording: what you write for a level is text"
+        raise InvalidArgument(message)
     page = await find_page(memory, seat, str(request.represents))
     await _check_size(memory, seat, request, page, draft)
     line = Represented(
@@ -298,13 +313,6 @@ def _commit(
         new,
         heads=heads or {},
     )
-
-
-def _text_of(content: object) -> tuple[str, str]:
-    if isinstance(content, str):
-        return clean(content), "text"
-    value: Any = clean_value(content, "content")
-    return canonical(value), "structured"
 
 
 def _check(request: WriteRequest) -> None:

@@ -35,7 +35,7 @@ from .prompts import CHOICES, add_prompts, check_prompt
 from .tool import MemoryTool, error_of, unforeseen
 from .tools import GROUPS
 from .transport.principal import principal_of
-from .views import VIEWS, Reading, locate
+from .views import VIEWS, Bundle, Reading, locate
 from .watch import Listening, Topic, Watch
 
 _COMPLETIONS = 100
@@ -88,7 +88,7 @@ class PagefaultServer(MCPServer[Memory]):
         if not str(uri).startswith("memory://") or context is None:
             return await super().read_resource(uri, context)  # type: ignore[return-value]
         try:
-            return [await self._read(str(uri), context)]
+            return await self._read(str(uri), context)
         except (NotFound, PageForgotten) as error:
             raise ResourceNotFoundError(str(error)) from None
         except InvalidArgument as error:
@@ -96,12 +96,17 @@ class PagefaultServer(MCPServer[Memory]):
         except PagefaultError as error:
             raise ResourceError(str(error)) from None
 
-    async def _read(self, uri: str, context: Context[Memory, Any]) -> ReadResourceContents:
+    async def _read(self, uri: str, context: Context[Memory, Any]) -> list[ReadResourceContents]:
         located = locate(uri)
         workspace = await self.door.located(principal_of(context), located.workspace)
         reading = Reading(self.door.memory, workspace, located.names, located.query)
-        text = clean(await located.view.read(reading))
-        return ReadResourceContents(content=text, mime_type=located.view.mime_type)
+        found = await located.view.read(reading)
+        blobs = found.blobs if isinstance(found, Bundle) else ()
+        text = clean(found.text if isinstance(found, Bundle) else found)
+        return [
+            *(ReadResourceContents(content=blob.data, mime_type=blob.mime_type) for blob in blobs),
+            ReadResourceContents(content=text, mime_type=located.view.mime_type),
+        ]
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Memory, Any] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -12,6 +12,7 @@ from mcp.server.mcpserver import Context
 
 from ..base.errors import InvalidArgument, SessionNotFound, WorkspaceNotFound
 from ..base.event import clean
+from ..base.media import Blob
 from ..ledger import STANDING, check_handle
 from ..memory import Memory
 from ..residency import Residency
@@ -38,12 +39,16 @@ class Place:
 
 @dataclass(slots=True)
 class Call:
-    """One call on its way: who, where, in which session, and what the reply should note."""
+    """One call on its way: who, where, in which session, and what the reply should note.
+
+    ``images`` go with the reply as content of their own.
+    """
 
     memory: Memory
     workspace: Workspace
     seat: Residency
     notes: list[str]
+    images: list[Blob] = field(default_factory=list)
 
     def answer(self, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
         """A reply: the session, the workspace, the fields that are not None, notes if any."""

@@ -112,15 +112,19 @@ class MemoryTool(Tool):
     async def _answer(
         self, arguments: dict[str, Any], context: Context[Any, Any]
     ) -> types.CallToolResult:
-        """One text block of compact JSON, and the same as structured content."""
+        """One text block of compact JSON, the same as structured content, and the images."""
         given = self._arguments.read(arguments)
         call, reply = await self._reply(dict(given), context)
         ignored = self._arguments.unknown(arguments)
         if ignored is not None:
             reply["notes"] = [*reply.get("notes", ()), ignored]
         text = await whole(call, reply, given.get("offset") or 0)
+        images = [
+            types.ImageContent(type="image", data=image.base64, mime_type=image.mime_type)
+            for image in call.images
+        ]
         return types.CallToolResult(
-            content=[types.TextContent(type="text", text=text)], structured_content=reply
+            content=[types.TextContent(type="text", text=text), *images], structured_content=reply
         )
 
     async def _reply(

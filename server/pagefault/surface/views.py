@@ -17,12 +17,14 @@ from ..base.clock import iso
 from ..base.errors import InvalidArgument, NotFound, SessionNotFound
 from ..base.event import canonical, clean
 from ..base.log import EventAdded
+from ..base.media import Blob
 from ..memory import Memory
 from ..memory.context import MODES, ContextRequest, build, rules_text
 from ..memory.faulting import find_page
 from ..memory.health import check
 from ..memory.history import history
 from ..memory.levels import at_level
+from ..memory.media import blobs_of
 from ..memory.messages import build_messages
 from ..memory.travel import context_at
 from ..residency import Residency
@@ -71,13 +73,21 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a page holds beside its text, and the text."""
+
+    blobs: Sequence[Blob]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A resource or a template: its path with ``{names}``, what it is, and how it is read."""
 
     path: str
     name: str
     description: str
-    read: Callable[[Reading], Awaitable[str]]
+    read: Callable[[Reading], Awaitable[str | Bundle]]
     mime_type: str = JSON
     query: Sequence[str] = ()
 
@@ -217,7 +227,7 @@ async def _log(reading: Reading) -> str:
     return canonical({"log": entries, "next": lines[-1].position if len(lines) == _MANY else None})
 
 
-async def _page(reading: Reading) -> str:
+async def _page(reading: Reading) -> str | Bundle:
     seat = await reading.memory.seat(reading.workspace, "default")
     if reading.query.get("version"):
         past = await history(
@@ -228,7 +238,10 @@ async def _page(reading: Reading) -> str:
     shown = await at_level(
         reading.memory, reading.workspace, page, min(reading.number("level", 0), 3)
     )
-    return shown.text
+    blobs = shown.images
+    if shown.level == 0:
+        blobs = tuple(await blobs_of(reading.memory, reading.workspace, page))
+    return Bundle(blobs, shown.text) if blobs else shown.text
 
 
 async def _page_history(reading: Reading) -> str:

@@ -42,6 +42,7 @@ async def page_fault(
     )
     answer = await fault(call.memory, call.seat, request)
     call.notes.extend(answer.notes)
+    call.images.extend(answer.images)
     admission = answer.admission
     shown = {"level": answer.shown.level, "version": answer.page.version, "content": answer.text}
     reply = call.answer(
