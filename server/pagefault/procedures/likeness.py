@@ -64,15 +64,6 @@ def scores(indexes: Sequence[Likeness[Name]], terms: Iterable[int]) -> list[dict
     return found
 
 
-def full_score(indexes: Sequence[Likeness[Name]], terms: Sequence[int]) -> float:
-    """What a description of exactly these terms would score: the measure of what is near."""
-    size = sum(len(index.lengths) for index in indexes)
-    mean = sum(index.length for index in indexes) / size if size else 1.0
-    damped = 1 + _K1 * (1 - _B + _B * len(terms) / max(mean, 1.0))
-    common = (sum(len(index.postings.get(term, ())) for index in indexes) for term in terms)
-    return sum(_rarity(size, each) for each in common) * (_K1 + 1) / damped
-
-
 def _rarity(size: int, common: int) -> float:
     return math.log(1 + (size - common + 0.5) / (common + 0.5))
 

@@ -61,12 +61,13 @@ class Pattern:
 
 @dataclass(slots=True)
 class Patterns:
-    """All fixes of one tool. The index of the failures is made when it is first asked for."""
+    """All fixes of one tool. The index of the failures is made when it is asked for."""
 
     by_sig: dict[Kind, Pattern] = field(default_factory=dict)
     size: int = 0  # examples
     next: int = 1
     _index: Likeness[tuple[Kind, int]] | None = field(default=None, compare=False, repr=False)
+    _behind: list[tuple[bool, Example]] = field(default_factory=list, compare=False, repr=False)
 
     def examples(self) -> Iterable[Example]:
         """Every example, by pattern."""
@@ -76,11 +77,18 @@ class Patterns:
     @property
     def index(self) -> Likeness[tuple[Kind, int]]:
         """The failures by (pattern's sig, example's number), described by error and goal."""
-        if self._index is None:
-            self._index = Likeness()
-            for example in self.examples():
-                self._index.add((example.sig, example.number), example.features + example.goal)
-        return self._index
+        index, behind = self._index, self._behind
+        if index is None:
+            index = self._index = Likeness()
+            behind = [(True, example) for example in self.examples()]
+        for entered, example in behind:
+            name, terms = (example.sig, example.number), example.features + example.goal
+            if entered:
+                index.add(name, terms)
+            else:
+                index.remove(name, terms)
+        self._behind = []
+        return index
 
     def fold(self, line: Fixed) -> None:
         """Count one change, and keep the example when it worked."""
@@ -133,7 +141,7 @@ class Patterns:
         if self.size >= EXAMPLES:
             self.thin()
         number = self.next
-        pattern.examples[number] = Example(
+        example = pattern.examples[number] = Example(
             number,
             line.sig,
             line.failed,
@@ -146,14 +154,19 @@ class Patterns:
         )
         self.next += 1
         self.size += 1
-        if self._index is not None:
-            self._index.add((line.sig, number), line.features + line.goal)
+        self._note(example, entered=True)
 
     def _take_out(self, pattern: Pattern, number: int) -> None:
-        example = pattern.examples.pop(number)
         self.size -= 1
-        if self._index is not None:
-            self._index.remove((example.sig, number), example.features + example.goal)
+        self._note(pattern.examples.pop(number), entered=False)
+
+    def _note(self, example: Example, *, entered: bool) -> None:
+        """Let the index follow when it is next asked for; far behind, it is made anew."""
+        if self._index is None:
+            return
+        self._behind.append((entered, example))
+        if len(self._behind) > EXAMPLES // 2:
+            self._index, self._behind = None, []
 
     def to_json(self) -> list[Any]:
         """Everything as a JSON array, in the order it came."""

@@ -50,9 +50,12 @@ class Prerequisites:
         before = self.by_tool.setdefault(line.tool, _Before())
         before.ok += line.ok
         before.failed += not line.ok
+        counts = before.counts
         for tool in done:
-            if tool != line.tool:
-                self._count(before, tool, ok=line.ok)
+            if tool in counts:
+                counts[tool][not line.ok] += 1
+            elif tool != line.tool and len(counts) < _COUNTED:
+                counts[tool] = [int(line.ok), int(not line.ok)]
         if line.ok:
             done.pop(line.tool, None)
             done[line.tool] = None
@@ -66,15 +69,6 @@ class Prerequisites:
             if len(self.lately) > _SESSIONS:
                 self.lately.popitem(last=False)
         return done
-
-    @staticmethod
-    def _count(before: _Before, tool: str, *, ok: bool) -> None:
-        counts = before.counts.get(tool)
-        if counts is None:
-            if len(before.counts) >= _COUNTED:
-                return
-            counts = before.counts[tool] = [0, 0]
-        counts[not ok] += 1
 
     def drop(self, tool: str) -> None:
         """Know nothing of a tool any more."""

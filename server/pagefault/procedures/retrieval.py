@@ -13,6 +13,7 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from .blame import blamed
@@ -30,6 +31,7 @@ _VIA: Final = 3  # tools in between that are named
 _HALF_LIFE: Final = 180 * 86_400.0  # seconds after which a vote counts half
 _FORGIVEN: Final = 2  # failures after being applied before a change fades
 _FADE: Final = 0.7
+_OTHERS: Final = 600  # examples of other tools that are looked through
 _LITTLE: Final = 1e-6
 
 
@@ -112,8 +114,7 @@ def find_fixes(experience: Experience, query: Query, now: float, limit: int = LI
     if query.tool and tool is not None:
         found = _ranked(_votes({query.tool: tool}, query, now), limit)
     if not found and (query.error or query.kind or query.goal):
-        others = {name: each for name, each in experience.tools.items() if each.patterns.size}
-        found = _ranked(_votes(others, query, now), limit)
+        found = _ranked(_votes(_latest(experience), query, now), limit)
     guess = _untried(experience, query)
     if guess is not None and len(found) < limit and all(fix.keys != guess.keys for fix in found):
         found.append(guess)
@@ -171,24 +172,34 @@ def _shown(goals: Mapping[tuple[int, ...], str], terms: Sequence[int]) -> str:
     return max(alike, key=lambda each: each[0])[1] if alike else ""
 
 
+def _latest(experience: Experience) -> dict[str, Tool]:
+    """The tools used last that hold so many examples together as are looked through."""
+    found: dict[str, Tool] = {}
+    left = _OTHERS
+    for name, tool in reversed(experience.tools.items()):
+        if tool.patterns.size:
+            found[name] = tool
+            left -= tool.patterns.size
+        if left <= 0:
+            break
+    return found
+
+
 def _votes(tools: Mapping[str, Tool], query: Query, now: float) -> list[_Vote]:
     """The nearest failures whose fix could be made to the call at hand."""
-    names = list(tools)
-    likeness = scores([tools[name].patterns.index for name in names], _terms(query))
+    likeness = scores([tool.patterns.index for tool in tools.values()], _terms(query))
     blame = blamed(query.error or "", query.arguments or {})
     votes = []
-    for name, alike in zip(names, likeness, strict=True):
-        for pattern in tools[name].patterns.by_sig.values():
+    for (name, tool), alike in zip(tools.items(), likeness, strict=True):
+        for pattern in tool.patterns.by_sig.values():
             if query.arguments is not None and not fits(pattern.keys, query.arguments):
                 continue
             fade = _FADE ** max(0, pattern.misses - _FORGIVEN) * _aim(pattern.keys, blame)
             for number, example in pattern.examples.items():
                 near = alike.get((pattern.sig, number), 0.0) + _LITTLE
                 weight = near * fade * _freshness(now - example.at)
-                votes.append(_Vote(weight, name, pattern, example))
-    return heapq.nlargest(
-        NEIGHBOURS, votes, key=lambda v: (v.weight, v.example.at, v.example.number)
-    )
+                votes.append((weight, example.at, number, _Vote(weight, name, pattern, example)))
+    return [vote for *_, vote in heapq.nlargest(NEIGHBOURS, votes, key=itemgetter(0, 1, 2))]
 
 
 def _aim(keys: Sequence[str], blame: Mapping[str, float]) -> float:

@@ -14,7 +14,7 @@ from .lines import Called
 
 WAYS: Final = 32  # of one tool
 GOALS: Final = 4  # of one way, the latest distinct ones
-BAD: Final = 64  # calls of one tool
+BAD: Final = 32  # calls of one tool
 
 
 @dataclass(slots=True)
