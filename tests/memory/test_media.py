@@ -18,10 +18,13 @@ from tests.memory.making import (
 from pagefault.base.errors import FaultLimitExceeded, InvalidArgument, StoreDamaged
 from pagefault.base.media import fill
 from pagefault.base.page import Level
+from pagefault.memory.context import ContextRequest
 from pagefault.memory.core import Memory
 from pagefault.memory.forgetting import forget
+from pagefault.memory.keeping import release
 from pagefault.memory.levels import at_level
 from pagefault.memory.media import blobs_of, frame_of
+from pagefault.memory.messages import Messages, build_messages
 from pagefault.memory.recall import SearchRequest, search
 from pagefault.paging.levels import thumbnail
 from pagefault.paging.pictures import blob_tokens
@@ -188,3 +191,69 @@ async def test_a_model_writes_words_for_a_level(memory: Memory, seat: Residency)
     assert (found.text, found.images) == (words, ())
     with pytest.raises(InvalidArgument, match="is text"):
         await keep(memory, seat, data_url(SMALL), represents=page_id, level=2)
+
+
+IMAGE = {"type": "input_image", "image_url": data_url(LARGE)}
+CHAT = {"type": "image_url", "image_url": {"url": data_url(LARGE)}}
+WORDS = "What is wrong in this screenshot?\n[image 1: PNG, 900x700]"
+
+
+async def messages(memory: Memory, seat: Residency, name: str, budget: int = 4_000) -> Messages:
+    return await build_messages(memory, seat, ContextRequest(budget=budget), name)
+
+
+async def converse(memory: Memory, seat: Residency) -> None:
+    """A user's image, an assistant's, and one that a tool answered with."""
+    await say(memory, seat, [TEXT, part(LARGE)])
+    await say(memory, seat, [anthropic_part(LARGE)], role="assistant")
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    await say(memory, seat, "", role="assistant", tool_calls=[call])
+    await say(memory, seat, [TEXT, part(LARGE)], "tool", tool_call_id="c1", tool_name="look")
+
+
+async def test_openai_chat_gets_images_in_users_messages_alone(
+    memory: Memory, seat: Residency
+) -> None:
+    await converse(memory, seat)
+    made = (await messages(memory, seat, "openai_chat")).conversation.messages
+    assert made[0]["content"] == [TEXT, CHAT]
+    assert made[1]["content"] == "[image 1: PNG, 900x700]"
+    assert made[-1] == {"role": "tool", "tool_call_id": "c1", "content": WORDS}
+
+
+async def test_openai_responses_get_images_of_users_and_tools(
+    memory: Memory, seat: Residency
+) -> None:
+    await converse(memory, seat)
+    made = (await messages(memory, seat, "openai_responses")).conversation.messages
+    text = {"type": "input_text", "text": TEXT["text"]}
+    assert made[0]["content"] == [text, IMAGE]
+    assert made[1]["content"] == "[image 1: PNG, 900x700]"
+    assert made[-1] == {"type": "function_call_output", "call_id": "c1", "output": [text, IMAGE]}
+
+
+async def test_anthropic_gets_images_of_users_and_tools(memory: Memory, seat: Residency) -> None:
+    await converse(memory, seat)
+    made = (await messages(memory, seat, "anthropic")).conversation.messages
+    assert made[0]["content"] == [TEXT, anthropic_part(LARGE)]
+    (result,) = made[-1]["content"]
+    assert result["content"] == [TEXT, anthropic_part(LARGE)]
+
+
+async def test_messages_count_an_image_by_its_size(memory: Memory, seat: Residency) -> None:
+    page = await say(memory, seat, [TEXT, part(LARGE)])
+    made = await messages(memory, seat, "anthropic")
+    assert 840 < made.tokens < 840 + 100
+    made = await messages(memory, seat, "anthropic", budget=800)
+    assert (made.pages, made.omitted) == ((), (page,))
+
+
+async def test_an_image_at_a_smaller_level_is_quoted_in_words(
+    memory: Memory, seat: Residency
+) -> None:
+    page = await say(memory, seat, [TEXT, part(LARGE)])
+    await release(memory, seat, [page], 1)
+    made = await messages(memory, seat, "anthropic")
+    assert made.conversation.messages == []
+    assert f"I ({page})" in (made.conversation.system or "")
+    assert "900x700" in (made.conversation.system or "")

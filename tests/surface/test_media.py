@@ -92,3 +92,16 @@ async def test_a_context_names_the_image_and_says_what_it_is(client: Client) -> 
     message = result.structured_content["developer_message"]
     assert f'I ({page}): "What is wrong in this screenshot?\\n[image 1: PNG, 900x700]"' in message
     assert result.structured_content["tokens"] < 2_000
+
+
+async def test_messages_for_a_models_api_hold_the_image(client: Client) -> None:
+    page = await recorded(client, TEXT, part(LARGE))
+    result = await call(client, "context_build", format="anthropic")
+    reply = result.structured_content
+    assert reply is not None
+    source = {"type": "base64", "media_type": "image/png", "data": b64encode(LARGE).decode()}
+    assert reply["messages"] == [
+        {"role": "user", "content": [TEXT, {"type": "image", "source": source}]}
+    ]
+    assert (reply["pages"], "notes" in reply) == ([page], False)
+    assert 840 < reply["tokens"] < 1_000

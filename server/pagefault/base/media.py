@@ -83,6 +83,38 @@ def read_media(value: Json, text: str) -> Media | None:
     return Media(frame, told(frame, taking.blobs), tuple(taking.blobs))
 
 
+def parts(frame: Json, blobs: Sequence[Blob]) -> list[dict[str, Json]]:
+    """A frame as the plain parts that every model's API has: text, and images by their number.
+
+    ``{type: text, text}`` and ``{type: image, mimeType, blob}``, in the order in which they stand.
+    """
+    made: list[dict[str, Json]] = []
+    for part in _flat(frame):
+        held = list(dict.fromkeys(_holes(part)))
+        shown = [number for number in held if blobs[number].kind == "image"]
+        if _is_part(part) and held and len(shown) == len(held):
+            made += (_shown(blobs[number], number) for number in shown)
+        elif text := told(part, blobs):
+            made.append({"type": "text", "text": text})
+            made += (_shown(blobs[number], number) for number in shown)
+    return made
+
+
+def _shown(blob: Blob, number: int) -> dict[str, Json]:
+    return {"type": "image", "mimeType": blob.mime_type, "blob": number}
+
+
+def _flat(frame: Json) -> Iterator[Json]:
+    """The parts of a value, those of a tool's result among them."""
+    if isinstance(frame, list):
+        for part in frame:
+            yield from _flat(part)
+    elif isinstance(frame, Mapping) and _is_result(frame):
+        yield from _flat(frame["content"])
+    else:
+        yield frame
+
+
 def fill(frame: Json, written: Callable[[int], str]) -> Json:
     """The value that a frame was made from. ``written``: a blob's base64, by its number."""
     if isinstance(frame, Mapping):

@@ -9,15 +9,18 @@ from typing import Any
 
 from ..base.errors import InvalidArgument, TokenLimitExceeded
 from ..base.event import canonical
+from ..base.media import parts
 from ..base.page import Page
 from ..paging.messages import (
     FORMATS,
+    SHOWN_BY,
     Conversation,
     Exchange,
     Spoken,
     ToolCall,
     pair,
     read_calls,
+    with_images,
 )
 from ..paging.packing import Line, block, context_line, could_fit
 from ..paging.resident import Mapped
@@ -27,13 +30,17 @@ from .core import Memory
 from .following import follow
 from .levels import at_level
 from .lineage import is_own, lineage_of
+from .media import blobs_of, frame_of
 from .packs import Pack, state_of
 from .prefetching import Brought, bring_in
 
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Messages in the API's own shape. ``repairs``: calls or results without their other half."""
+    """Messages in the API's own shape. ``repairs``: calls or results without their other half.
+
+    ``images``: the base64 in the messages, of which ``tokens`` counts what the images cost.
+    """
 
     conversation: Conversation
     tokens: int
@@ -42,6 +49,7 @@ class Messages:
     brought: tuple[str, ...]
     repairs: int
     why: Mapping[str, str] = field(default_factory=dict)  # of those brought in: how surely
+    images: Sequence[str] = ()
 
 
 async def build_messages(
@@ -69,11 +77,10 @@ async def build_messages(
             return _with_brought(made, brought)
         position, state = lately.reached, state_of(seat)
         candidates, left_out = could_fit(by_worth(seat), budget)
-        spoken, quoted = await _read(memory, seat, candidates)
+        spoken, quoted = await _read(memory, seat, candidates, name)
     exchanges, repairs = pair(spoken)
     system = _system(request.system_prompt or "", quoted, budget, count)
     shown, omitted = _newest(exchanges, budget, lambda some: _tokens(name, some, system, count))
-    conversation = FORMATS[name](shown, system)
     tokens = _tokens(name, shown, system, count)
     if tokens > budget:
         text = (
@@ -81,9 +88,20 @@ async def build_messages(
             "Raise it or shorten the prompt"
         )
         raise TokenLimitExceeded(text)
-    made = Messages(conversation, tokens, _ids(shown), (*_ids(omitted), *left_out), (), repairs)
+    shown = await _illustrated(memory, seat, shown)
+    images = tuple(data for one in shown for said in one.messages for data in said.images or ())
+    made = Messages(
+        FORMATS[name](shown, system),
+        tokens,
+        _ids(shown),
+        (*_ids(omitted), *left_out),
+        (),
+        repairs,
+        images=images,
+    )
     known = frozenset([*(page.page_id for page in candidates), *left_out])
-    memory.packs.keep(asked, seat, Pack(made, state, position, known))
+    if not images:  # megabytes are not kept at hand
+        memory.packs.keep(asked, seat, Pack(made, state, position, known))
     return _with_brought(made, brought)
 
 
@@ -98,7 +116,7 @@ def _with_brought(made: Messages, brought: Sequence[Brought]) -> Messages:
 
 
 async def _read(
-    memory: Memory, seat: Residency, candidates: Sequence[Mapped]
+    memory: Memory, seat: Residency, candidates: Sequence[Mapped], name: str
 ) -> tuple[list[Spoken], list[str]]:
     """What was said in this session, in order, and lines for the other mapped pages."""
     mapped = {known.page_id: known for known in candidates}
@@ -108,7 +126,9 @@ async def _read(
     for page in sorted(pages.values(), key=lambda page: page.position):
         shown = await at_level(memory, seat.workspace, page, mapped[page.page_id].level)
         if is_own(lineage, page) and page.event_id is not None and shown.level == 0:
-            spoken.append(await _spoken(memory, seat, page, shown.text))
+            said = await _spoken(memory, seat, page, shown.text)
+            seen = page.modality == "image" and page.role in SHOWN_BY[name]
+            spoken.append(await _seen(memory, seat, page, said) if seen else said)
         else:
             quoted.append(context_line(Line(page, shown.level, shown.text)))
     return spoken, quoted
@@ -131,6 +151,35 @@ async def _spoken(memory: Memory, seat: Residency, page: Page, text: str) -> Spo
         arguments if isinstance(arguments, dict) else {},
     )
     return Spoken(page.page_id, "tool", content, answers=call)
+
+
+async def _seen(memory: Memory, seat: Residency, page: Page, said: Spoken) -> Spoken:
+    """The message with its image parts; their bytes are read when it is known what fits."""
+    frame, named = await frame_of(memory, seat.workspace, page)
+    content = parts(frame, named)
+    text = await memory.text(seat.workspace, page.content)
+    count = (await memory.tokenizer(seat.workspace)).count
+    unread = ["" for part in content if part["type"] == "image"]
+    return replace(said, content=content, images=unread, tokens=page.tokens - count(text))
+
+
+async def _illustrated(
+    memory: Memory, seat: Residency, exchanges: Sequence[Exchange]
+) -> list[Exchange]:
+    """The exchanges with the bytes of their images, which are read for those alone that fit."""
+    named = [said.page_id for one in exchanges for said in one.messages if said.images is not None]
+    pages = await memory.store.pages(seat.workspace, named, seat.row.id) if named else {}
+    read: dict[str, list[str]] = {}
+    for page in pages.values():
+        frame, kinds = await frame_of(memory, seat.workspace, page)
+        blobs = await blobs_of(memory, seat.workspace, page)
+        numbers = (part["blob"] for part in parts(frame, kinds) if part["type"] == "image")
+        read[page.page_id] = [blobs[number].base64 for number in numbers]
+
+    def images_of(said: Spoken) -> Sequence[str]:
+        return read.get(said.page_id, said.images or ())
+
+    return [with_images(one, images_of) for one in exchanges]
 
 
 def _system(prompt: str, quoted: Sequence[str], budget: int, count: Callable[[str], int]) -> str:
@@ -164,7 +213,8 @@ def _tokens(
     name: str, exchanges: Sequence[Exchange], system: str, count: Callable[[str], int]
 ) -> int:
     made = FORMATS[name](exchanges, system)
-    return count(canonical(made.messages)) + count(made.system or "")
+    images = sum(said.tokens for exchange in exchanges for said in exchange.messages)
+    return images + count(canonical(made.messages)) + count(made.system or "")
 
 
 def _ids(exchanges: Sequence[Exchange]) -> tuple[str, ...]:

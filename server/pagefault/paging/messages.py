@@ -27,7 +27,11 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One message: ``content`` is text or the parts that were recorded, None for calls alone."""
+    """One message: ``content`` is text or the parts that were recorded, None for calls alone.
+
+    Of one with images, ``content`` is text parts and image parts, the latter ``{type: image,
+    mimeType}``; ``images`` has their base64 in that order, and ``tokens`` is what they cost.
+    """
 
     page_id: str
     role: str
@@ -35,6 +39,8 @@ class Spoken:
     name: str | None = None
     calls: Sequence[ToolCall] = ()
     answers: ToolCall | None = None  # the call that a tool's result answers
+    images: Sequence[str] | None = None
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,16 @@ def pair(spoken: Sequence[Spoken]) -> tuple[list[Exchange], int]:
     return [exchange for exchange in answered if exchange.messages], repairs
 
 
+def with_images(exchange: Exchange, read: Callable[[Spoken], Sequence[str]]) -> Exchange:
+    """The exchange with the base64 of its images. ``read``: those of one message."""
+    return Exchange(
+        tuple(
+            said if said.images is None else replace(said, images=read(said))
+            for said in exchange.messages
+        )
+    )
+
+
 def openai_chat(exchanges: Sequence[Exchange], system: str) -> Conversation:
     """``[{role, content, tool_calls?, tool_call_id?}]``, the system message first."""
     messages: list[Message] = [{"role": "system", "content": system}] if system else []
@@ -127,6 +143,16 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 )
 
 
+# Whose messages may hold images there.
+SHOWN_BY: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "openai_chat": ("user",),
+        "openai_responses": ("user", "tool"),
+        "anthropic": ("user", "tool"),
+    }
+)
+
+
 def _join(exchanges: list[Exchange], result: Spoken) -> bool:
     """Put the result behind the call that it answers, if that is here and not yet answered."""
     for index in range(len(exchanges) - 1, -1, -1):
@@ -165,7 +191,7 @@ def _only_answered(exchange: Exchange) -> Exchange:
 def _chat(said: Spoken) -> Message:
     if said.answers is not None:
         return {"role": "tool", "tool_call_id": said.answers.id, "content": _string(said.content)}
-    message: Message = {"role": said.role, "content": _spoken(said.content)}
+    message: Message = {"role": said.role, "content": _parts(said, _CHAT)}
     if said.name:
         message["name"] = said.name
     if said.calls:
@@ -182,11 +208,12 @@ def _chat(said: Spoken) -> Message:
 
 def _items(said: Spoken) -> list[Message]:
     if said.answers is not None:
-        output = _string(said.content)
+        output = _string(said.content) if said.images is None else _parts(said, _RESPONSES)
         return [{"type": "function_call_output", "call_id": said.answers.id, "output": output}]
     items: list[Message] = []
     if said.content is not None:
-        items.append({"type": "message", "role": said.role, "content": _spoken(said.content)})
+        content = _parts(said, _RESPONSES)
+        items.append({"type": "message", "role": said.role, "content": content})
     items.extend(
         {
             "type": "function_call",
@@ -201,10 +228,12 @@ def _items(said: Spoken) -> list[Message]:
 
 def _blocks(said: Spoken) -> list[Message]:
     if said.answers is not None:
-        content = _string(said.content)
+        content = _string(said.content) if said.images is None else _parts(said, _ANTHROPIC)
         return [{"type": "tool_result", "tool_use_id": said.answers.id, "content": content}]
     blocks: list[Message] = []
-    if isinstance(said.content, list) and _are_parts(said.content):
+    if said.images is not None:
+        blocks.extend(_parts(said, _ANTHROPIC))
+    elif isinstance(said.content, list) and _are_parts(said.content):
         blocks.extend(said.content)
     elif said.content is not None:
         text = _string(said.content)
@@ -214,6 +243,45 @@ def _blocks(said: Spoken) -> list[Message]:
         for call in said.calls
     )
     return blocks
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How an API writes a text part and an image part."""
+
+    text: str
+    image: Callable[[str, str], Message]
+
+
+def _chat_image(mime_type: str, data: str) -> Message:
+    return {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}"}}
+
+
+def _responses_image(mime_type: str, data: str) -> Message:
+    return {"type": "input_image", "image_url": f"data:{mime_type};base64,{data}"}
+
+
+def _anthropic_image(mime_type: str, data: str) -> Message:
+    source = {"type": "base64", "media_type": mime_type, "data": data}
+    return {"type": "image", "source": source}
+
+
+_CHAT = _Shape("text", _chat_image)
+_RESPONSES = _Shape("input_text", _responses_image)
+_ANTHROPIC = _Shape("text", _anthropic_image)
+
+
+def _parts(said: Spoken, shape: _Shape) -> Any:  # noqa: ANN401 - text, or the API's parts
+    """The content, with its images as the API has them."""
+    if said.images is None or not isinstance(said.content, list):
+        return _spoken(said.content)
+    images = iter(said.images)
+    return [
+        shape.image(part["mimeType"], next(images))
+        if part["type"] == "image"
+        else {"type": shape.text, "text": part["text"]}
+        for part in said.content
+    ]
 
 
 def _spoken(content: object) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -41,7 +41,8 @@ class Place:
 class Call:
     """One call on its way: who, where, in which session, and what the reply should note.
 
-    ``images`` go with the reply as content of their own.
+    ``images`` go with the reply as content of their own; ``encoded`` ones stand in it as base64,
+    which no model reads as text.
     """
 
     memory: Memory
@@ -49,6 +50,7 @@ class Call:
     seat: Residency
     notes: list[str]
     images: list[Blob] = field(default_factory=list)
+    encoded: Sequence[str] = ()
 
     def answer(self, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
         """A reply: the session, the workspace, the fields that are not None, notes if any."""

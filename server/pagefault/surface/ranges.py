@@ -29,12 +29,14 @@ async def whole(call: Call, reply: dict[str, Any], offset: int = 0) -> str:
     cut in place and a note says so. ``offset``: where its results begin, for ``next``."""
     limit = call.memory.settings.reply_tokens
     text = canonical(reply)
-    if _surely_fits(text, limit):
+    if _surely_fits(readable(call, text), limit):
         return text
     tokenizer = await call.memory.tokenizer(call.workspace)
     said: list[str] = list(reply.get("notes", ()))
     cut: dict[str, int] = {}  # the list's name to its full length
-    while (over := tokenizer.count(text) - limit) > 0 and (place := _longest(reply)):
+    while (over := tokenizer.count(readable(call, text)) - limit) > 0 and (
+        place := _longest(reply)
+    ):
         holder, name = place
         cut.setdefault(name, len(holder[name]))
         holder[name] = _shorter(holder[name], over + _NOTE, tokenizer, name)
@@ -42,6 +44,13 @@ async def whole(call: Call, reply: dict[str, Any], offset: int = 0) -> str:
             reply["next"] = offset + len(holder[name])
         reply["notes"] = [*said, *(_note(reply, name, full) for name, full in cut.items())]
         text = canonical(reply)
+    return text
+
+
+def readable(call: Call, text: str) -> str:
+    """What a model reads of a reply: all but the images in it."""
+    for image in call.encoded:
+        text = text.replace(image, "")
     return text
 
 

@@ -12,7 +12,7 @@ from ...base.event import canonical
 from ...memory.context import Context, ContextRequest, build
 from ...memory.messages import Messages, build_messages
 from ..door import Call
-from ..ranges import some
+from ..ranges import readable, some
 from ..tool import Spec
 
 _FRAME = 64  # tokens of a reply around the message
@@ -60,7 +60,7 @@ async def _built(call: Call, request: ContextRequest, format_: str | None) -> di
         reply = await make
         brought = brought or {name: reply[name] for name in _BROUGHT if name in reply}
         reply |= brought
-        over = tokenizer.count(canonical(reply)) - limit
+        over = tokenizer.count(readable(call, canonical(reply))) - limit
         if over <= 0:
             return reply
         call.notes[:] = said
@@ -79,6 +79,7 @@ async def _text(call: Call, request: ContextRequest) -> dict[str, Any]:
 
 async def _messages(call: Call, request: ContextRequest, format_: str) -> dict[str, Any]:
     built = await build_messages(call.memory, call.seat, request, format_)
+    call.encoded = built.images
     if built.repairs:
         call.notes.append(f"{built.repairs} tool calls or results stood alone and were repaired")
     return call.answer(
