@@ -236,7 +236,12 @@ def test_a_vocabulary_that_is_not_on_this_machine_is_a_failure_that_says_how_to_
 
 
 @pytest.mark.parametrize(
-    ("flag", "value", "what"), [("--policy", "whim", "settings"), ("--store", "ftp://x", "data")]
+    ("flag", "value", "what"),
+    [
+        ("--policy", "whim", "settings"),
+        ("--compressors", "whim:made", "settings"),
+        ("--store", "ftp://x", "data"),
+    ],
 )
 def test_a_setting_that_names_nothing_is_a_failure(
     pagefault: Command, tmp_path: Path, flag: str, value: str, what: str

@@ -31,6 +31,7 @@ class Settings:
     refault_damping_turns: int = 3
     mode: str = "relaxed"
     policy: str = "importance"
+    compressors: str = ""
     tools: tuple[str, ...] = ("paging", "session")
     durability: str = "full"
     redis_timeout_ms: int = 2_500
@@ -218,6 +219,11 @@ SETTINGS: Sequence[Setting] = (
     ),
     Setting("mode", "how the model is told to use memory", _one_of("strict", "relaxed", "passive")),
     Setting("policy", "eviction policy: importance, lru, cost, modality, or module:name", _text),
+    Setting(
+        "compressors",
+        "your own ways to make levels, asked before the built-in ones: module:name,module:name",
+        _text,
+    ),
     Setting("tools", "groups of tools served: paging, session", _some_of(*TOOL_GROUPS)),
     Setting(
         "durability",

@@ -20,7 +20,7 @@ from ..base.portable import (
     open_to_others,
 )
 from ..base.tokens import open_tokenizer
-from ..memory.opening import find_policy
+from ..memory.opening import find_compressors, find_policy
 from ..paging.levels import thumbnail
 from ..stores.opening import Options, opener
 from ..stores.sqlite.inspecting import (
@@ -89,6 +89,7 @@ def _settings(ready: SetUp) -> Iterator[Finding]:
     for note in ready.resolved.notes:
         yield Finding("warn", "settings", note)
     find_policy(ready.resolved.settings.policy)
+    find_compressors(ready.resolved.settings.compressors)
 
 
 def _store(ready: SetUp) -> Iterator[Finding]:
