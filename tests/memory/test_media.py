@@ -10,6 +10,7 @@ from tests.memory.making import (
     keep,
     level_of,
     page_of,
+    prose,
     recall,
     say,
     seated,
@@ -257,3 +258,43 @@ async def test_an_image_at_a_smaller_level_is_quoted_in_words(
     assert made.conversation.messages == []
     assert f"I ({page})" in (made.conversation.system or "")
     assert "900x700" in (made.conversation.system or "")
+
+
+async def test_a_transcript_is_kept_word_for_word(memory: Memory, seat: Residency) -> None:
+    lines = [f"00:{n:02}.000 --> 00:{n:02}.900\n{prose(25, n)}" for n in range(40)]
+    text = "WEBVTT\n\n" + "\n\n".join(lines)
+    page_id = await keep(memory, seat, text, modality="video", hint="the town meeting")
+    page = await page_of(memory, seat, page_id)
+    assert page.modality == "video"
+    assert (await recall(memory, seat, page_id)).text == text
+    sizes = [page.tokens]
+    for level in (1, 2, 3):
+        shown = await at_level(memory, seat.workspace, page, level)
+        assert shown.level == level
+        sizes.append(shown.tokens)
+    assert sizes == sorted(set(sizes), reverse=True)
+    found = await search(memory, seat, SearchRequest("town meeting", modality="video"))
+    assert [quoted.hit.page_id for quoted in found.results] == [page_id]
+
+
+async def test_a_recording_is_kept_once_beside_its_transcript(
+    memory: Memory, seat: Residency
+) -> None:
+    sound = {"type": "audio", "data": "UklGRgAAAABXQVZF", "mimeType": "audio/wav"}
+    said = {"type": "text", "text": "[0:01] Good morning\n[0:05] and goodbye"}
+    page = await page_of(memory, seat, await say(memory, seat, [sound, said]))
+    assert page.modality == "audio"
+    assert page.tokens < 60
+    found = await recall(memory, seat, page.page_id)
+    assert found.images == ()
+    assert found.text == f"[audio 1: audio/wav, 12 bytes]\n{said['text']}"
+    await keep(memory, seat, [sound], page_type="artifact")
+    assert (await contents(memory, seat)).count(b"RIFF\0\0\0\0WAVE") == 1
+
+
+async def test_a_modality_that_the_content_is_not_of_is_refused(
+    memory: Memory, seat: Residency
+) -> None:
+    for content, modality in ((data_url(SMALL), "audio"), ("a text", "image"), ("a text", "odd")):
+        with pytest.raises(InvalidArgument, match="modality"):
+            await keep(memory, seat, content, modality=modality)

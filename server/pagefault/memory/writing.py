@@ -21,12 +21,16 @@ from .mapping import admit, page_of, placed, revised
 from .media import kept_beside
 from .renewing import renew
 
+_RECORDINGS = ("audio", "video")
 _ATTEMPTS = 8  # new plans for a page that others keep writing
 
 
 @dataclass(frozen=True, slots=True)
 class WriteRequest:
-    """What is to be written, and how. ``content`` is text or any JSON value."""
+    """What is to be written, and how. ``content`` is text or any JSON value.
+
+    ``modality``: of what a text is the transcript, audio or video.
+    """
 
     content: object
     page_type: str = "claim"
@@ -38,6 +42,7 @@ class WriteRequest:
     level: int | None = None
     key: str | None = None
     name: str | None = None
+    modality: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ async def mapped_forms(memory: Memory, seat: Residency, page: Page) -> tuple[Map
 async def _draft(memory: Memory, seat: Residency, request: WriteRequest) -> _Draft:
     text, modality, media = page_of_content(request.content, "content")
     text = text or ""
+    modality = _modality(request, modality)
     beside = kept_beside(media)
     contents = [text.encode(), *beside]
     if request.hint:
@@ -313,6 +319,24 @@ def _commit(
         new,
         heads=heads or {},
     )
+
+
+def _modality(request: WriteRequest, found: str) -> str:
+    """What the content is of: its own kind, unless it is the transcript of something.
+
+    Raises:
+        InvalidArgument: it is of another kind, or transcripts are of no such thing.
+    """
+    if request.modality not in (None, found, *_RECORDINGS):
+        message = (
+            f"modality is {str(request.modality)[:40]!r}: use {' or '.join(_RECORDINGS)} for a "
+            "transcript, and leave it out otherwise"
+        )
+        raise InvalidArgument(message)
+    if request.modality is None or found in ("text", "structured", request.modality):
+        return request.modality or found
+    message = f"modality is {request.modality}, the content is of {found}: leave modality out"
+    raise InvalidArgument(message)
 
 
 def _check(request: WriteRequest) -> None:

@@ -15,6 +15,7 @@ from .structured import shorten as shorten_json
 from .targets import between, target_tokens
 from .text import shorten as shorten_text
 from .thumbnail import shorten as shorten_image
+from .transcript import shorten as shorten_transcript
 
 _TEXTS = ("text", "structured")
 _MEDIA = ("image", "audio", "video")
@@ -22,6 +23,7 @@ _MEDIA = ("image", "audio", "video")
 # The first that has an answer makes the level. Code is told from prose by its shape, and so are
 # logs; whatever is neither, and no JSON, is text.
 COMPRESSORS: Sequence[Compressor] = (
+    Compressor("transcript/1", shorten_transcript, ("audio", "video")),
     Compressor("stub/2", shorten_to_a_line),
     Compressor("thumbnail/1", shorten_image, _MEDIA),
     Compressor("caption/1", shorten_to_caption, _MEDIA),

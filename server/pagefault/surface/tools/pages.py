@@ -106,17 +106,18 @@ async def search_pages(
 
 async def page_write(
     call: Call,
-    content: Annotated[Any, Field(description="text or JSON")],  # noqa: ANN401 - any JSON value
+    content: Annotated[Any, Field(description="text, JSON, data URL")],  # noqa: ANN401 - any JSON value
     page_type: str | None = None,
     hint: str | None = None,
     importance: Annotated[float | None, Field(description="0 to 1")] = None,
     pinned: bool | None = None,
     derived_from: list[str] | None = None,
-    page_id: Annotated[str | None, Field(description="page to give a new version")] = None,
-    represents: Annotated[str | None, Field(description="page that this shortens")] = None,
+    page_id: Annotated[str | None, Field(description="gets a new version")] = None,
+    represents: Annotated[str | None, Field(description="page it shortens")] = None,
     level: int | None = None,
     key: Annotated[str | None, Field(description="makes a repeat safe")] = None,
     name: str | None = None,
+    modality: str | None = None,
 ) -> dict[str, Any]:
     """Keep a decision, fact, preference or result. Call it as soon as one is settled: one matter
     a page, readable alone. page_type: claim (default), summary, artifact, procedure, index,
@@ -133,6 +134,7 @@ async def page_write(
         level,
         key,
         name,
+        modality,
     )
     written = await write(call.memory, call.seat, request)
     if pinned:
@@ -170,7 +172,7 @@ async def page_pin(
 async def page_evict(
     call: Call,
     page_ids: list[str],
-    level: Annotated[int | None, Field(description="demote to 1..3 and keep mapped")] = None,
+    level: Annotated[int | None, Field(description="demote to 1..3, keep mapped")] = None,
 ) -> dict[str, Any]:
     """Release pages from the working set; they stay stored. Call it when a subject is closed
     and room is short.
@@ -189,7 +191,7 @@ async def page_evict(
 
 async def page_forget(call: Call, page_id: str, reason: str) -> dict[str, Any]:
     """Delete a page and what derives from it for good, in all versions. Call it only when the
-    user asks to delete or forget something.
+    user asks for that.
     """
     gone = await forget(call.memory, call.seat, page_id, reason)
     call.notes.append("final; backups made earlier still hold it")
