@@ -27,20 +27,19 @@ class Likeness(Generic[Name]):
     length: int = 0  # of all descriptions together
 
     def add(self, name: Name, terms: Iterable[int]) -> None:
-        """Enter a description."""
-        entered = 0
-        for term in terms:
+        """Enter a description; a term that comes twice counts once."""
+        once = frozenset(terms)
+        for term in once:
             self.postings.setdefault(term, {})[name] = None
-            entered += 1
-        self.lengths[name] = entered
-        self.length += entered
+        self.lengths[name] = len(once)
+        self.length += len(once)
 
     def remove(self, name: Name, terms: Iterable[int]) -> None:
         """Take out a description that was entered with these terms."""
         self.length -= self.lengths.pop(name)
-        for term in terms:
+        for term in frozenset(terms):
             names = self.postings[term]
-            names.pop(name, None)
+            del names[name]
             if not names:
                 del self.postings[term]
 
