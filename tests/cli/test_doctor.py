@@ -629,3 +629,13 @@ def test_it_says_whether_thumbnails_can_be_drawn(
     (said,) = (one for one in done.json["checks"] if one["what"] == "images")
     assert "no thumbnails" in said["found"]
     assert "pagefault[image]" in said["advice"]
+
+
+def test_an_image_that_is_gone_is_named_with_its_page(
+    examine: Callable[[Path], Any], lived: Path
+) -> None:
+    db = apsw.Connection(str(lived))
+    (page,) = db.execute("SELECT page FROM version LIMIT 1").fetchone()
+    db.execute("INSERT INTO blob VALUES(1, 9999, ?, x'00')", (page,))
+    db.close()
+    assert f"content 9999 of {page}" in checks(examine(lived), "fail")["contents"]

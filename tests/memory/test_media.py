@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.conftest import home
 from tests.images import anthropic_part, data_url, part, png
 from tests.memory.making import (
     MakeMemory,
@@ -22,6 +23,7 @@ from pagefault.base.page import Level
 from pagefault.memory.context import ContextRequest
 from pagefault.memory.core import Memory
 from pagefault.memory.forgetting import forget
+from pagefault.memory.importing import graft
 from pagefault.memory.keeping import release
 from pagefault.memory.levels import at_level
 from pagefault.memory.media import blobs_of, frame_of
@@ -30,6 +32,7 @@ from pagefault.memory.recall import SearchRequest, search
 from pagefault.paging.levels import thumbnail
 from pagefault.paging.pictures import blob_tokens
 from pagefault.residency import Residency
+from pagefault.stores.pieces import read
 
 pytestmark = pytest.mark.anyio
 
@@ -298,3 +301,23 @@ async def test_a_modality_that_the_content_is_not_of_is_refused(
     for content, modality in ((data_url(SMALL), "audio"), ("a text", "image"), ("a text", "odd")):
         with pytest.raises(InvalidArgument, match="modality"):
             await keep(memory, seat, content, modality=modality)
+
+
+async def test_an_export_brings_images_into_another_workspace(
+    memory: Memory, seat: Residency
+) -> None:
+    one = await keep(memory, seat, data_url(LARGE))
+    two = await say(memory, seat, [TEXT, part(LARGE), part(SMALL)])
+    gone = await keep(memory, seat, data_url(SMALL))
+    await forget(memory, seat, gone, "asked to")
+    items = [item async for item in read(memory.store, seat.workspace)]
+    new = await home(memory, name="new")
+    there = await memory.seat(new, "s0")
+    await keep(memory, there, data_url(SMALL))
+    ids: dict[str, str] = {}
+    async for piece in graft(memory, new, items):
+        ids |= piece.ids
+    assert await images(memory, there, ids[one]) == [LARGE]
+    assert await images(memory, there, ids[two]) == [LARGE, SMALL]
+    held = await contents(memory, there)
+    assert (held.count(LARGE), held.count(SMALL)) == (1, 1)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.redis.servers import Cluster, Standalone, fresh_prefix, packaged_server
-from tests.stores.making import Bench, mapped
+from tests.stores.making import Bench, added, mapped
 
 from pagefault.base.config import Settings
 from pagefault.base.log import Evicted, Pinned, Represented
@@ -106,6 +106,15 @@ async def test_so_is_one_in_a_cluster(redis_cluster: Cluster) -> None:
     found = await examine(url)
     redis_cluster.flush()
     assert (found.pages, found.complaints, found.damaged) == (4, [], [])
+
+
+async def test_bytes_that_a_forgotten_page_shared_with_another_are_no_alarm(url: str) -> None:
+    async with bench_at(url) as bench:
+        shared = [added(page_id=f"+{n}", blobs=(-2,)) for n in range(2)]
+        pages = (await bench.do(*shared, contents=[b"text", b"picture"], new=["art"] * 2)).ids
+        await bench.forget(pages[1])
+    found = await examine(url)
+    assert (found.complaints, found.damaged, found.pages) == ([], [], 1)
 
 
 async def test_looking_changes_nothing(lived: str, redis_server: Standalone) -> None:

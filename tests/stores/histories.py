@@ -189,7 +189,12 @@ class Chronicle:
         return self.bench.commit(
             SessionOpened(session=step.session),
             *operations,
-            contents=[text * (40 if step.number > 35 else 1), b"hint", b"payload"],
+            contents=[
+                text * (40 if step.number > 35 else 1),
+                b"hint",
+                b"payload",
+                f"picture {step.number % 3}".encode(),
+            ],
             new=["evt", PREFIXES[_page_type(step)]],
             expects={step.session: revision},
             durable=step.durable,
@@ -239,7 +244,8 @@ def _page(step: Step, **fields: Any) -> PageAdded:
 
 
 def _write(step: Step) -> list[Operation]:
-    return [_page(step), mapped("+1", session=step.session, tokens=step.number)]
+    page = _page(step, blobs=(-4,) if step.number % 2 else ())
+    return [page, mapped("+1", session=step.session, tokens=step.number)]
 
 
 def _turn(step: Step) -> list[Operation]:

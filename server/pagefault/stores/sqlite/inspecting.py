@@ -149,7 +149,18 @@ class Inspector:
             " (SELECT 1 FROM content c WHERE c.key=(v.ws<<40|v.content)) LIMIT ?",
             (_LISTED,),
         )
+        if self._has_blobs():
+            found += self._rows(
+                "SELECT b.content, b.page, w.id FROM blob b JOIN workspace w ON w.key=b.ws"
+                " WHERE NOT EXISTS (SELECT 1 FROM content c WHERE c.key=(b.ws<<40|b.content))"
+                " LIMIT ?",
+                (_LISTED,),
+            )
         return [f"content {number} of {page} in {place} is gone" for number, page, place in found]
+
+    def _has_blobs(self) -> bool:
+        """Whether the file knows of them: an earlier schema does not."""
+        return bool(self._rows("SELECT 1 FROM sqlite_schema WHERE name='blob'"))
 
     def _contents(self) -> Iterator[tuple[Any, ...]]:
         last = 0
@@ -163,10 +174,15 @@ class Inspector:
     def _page_of(self, workspace: int, content: int) -> str:
         found = self._rows(
             "SELECT v.page, w.id FROM version v JOIN workspace w ON w.key=v.ws"
-            " WHERE v.ws=?1 AND (v.content=?2 OR v.hint=?2 OR EXISTS"
-            " (SELECT 1 FROM json_each(v.blobs) WHERE value=?2)) LIMIT 1",
-            (workspace, content),
+            " WHERE v.ws=? AND (v.content=? OR v.hint=?) LIMIT 1",
+            (workspace, content, content),
         )
+        if not found and self._has_blobs():
+            found = self._rows(
+                "SELECT b.page, w.id FROM blob b JOIN workspace w ON w.key=b.ws"
+                " WHERE b.ws=? AND b.content=? LIMIT 1",
+                (workspace, content),
+            )
         return f"{found[0][0]} in {found[0][1]}" if found else "an event"
 
     def _rows(self, sql: str, bindings: Sequence[int] = ()) -> list[tuple[Any, ...]]:
