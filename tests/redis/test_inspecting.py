@@ -110,8 +110,9 @@ async def test_so_is_one_in_a_cluster(redis_cluster: Cluster) -> None:
 
 async def test_bytes_that_a_forgotten_page_shared_with_another_are_no_alarm(url: str) -> None:
     async with bench_at(url) as bench:
-        shared = [added(page_id=f"+{n}", blobs=(-2,)) for n in range(2)]
-        pages = (await bench.do(*shared, contents=[b"text", b"picture"], new=["art"] * 2)).ids
+        shared = [added(page_id=f"+{n}", content=-1 - n, blobs=(-3,)) for n in range(2)]
+        contents = [b"one text", b"another", b"picture"]
+        pages = (await bench.do(*shared, contents=contents, new=["art"] * 2)).ids
         await bench.forget(pages[1])
     found = await examine(url)
     assert (found.complaints, found.damaged, found.pages) == ([], [], 1)
