@@ -126,10 +126,8 @@ async def test_the_mode_is_the_calls_else_the_sessions_else_the_servers(
 
 
 async def test_rules_manifest_and_policy_show_the_same_limits(make_memory: MakeMemory) -> None:
-    async with seated(make_memory, faults_per_turn=7, fault_tokens_per_turn=4_321) as (
-        memory,
-        seat,
-    ):
+    limits = {"faults_per_turn": 7, "fault_tokens_per_turn": 4_321, "fault_confidence": "explicit"}
+    async with seated(make_memory, **limits) as (memory, seat):
         for mode in ("strict", "relaxed"):
             message = (await built(memory, seat, mode=mode)).message
             assert "At most 7 faults and 4321 fault tokens a turn." in block(message, "RULES")
@@ -137,12 +135,23 @@ async def test_rules_manifest_and_policy_show_the_same_limits(make_memory: MakeM
             assert policies["max_faults_per_turn"] == 7
             assert policies["upgrade_budget_tokens"] == 4_321
             assert policies["faults_allowed"] is True
+            assert policies["fault_confidence"] == "explicit"
+            said = "Reasons for a fault: user_requested_recall; no other."
+            assert said in block(message, "RULES")
+
+
+async def test_rules_say_nothing_of_reasons_where_every_reason_is_allowed(
+    memory: Memory, seat: Residency
+) -> None:
+    message = (await built(memory, seat)).message
+    assert "Reasons for a fault" not in block(message, "RULES")
+    assert manifest(message)["policies"]["fault_confidence"] == "speculative"
 
 
 def test_the_rules_of_a_mode_leave_no_blank_unfilled() -> None:
     for mode in MODES:
         blanks = set(re.findall(r"\{[a-z_]+\}", assets.text(f"rules/{mode}.md")))
-        assert blanks <= {"{max_faults}", "{max_fault_tokens}"}
+        assert blanks <= {"{max_faults}", "{max_fault_tokens}", "{fault_reasons}"}
 
 
 @pytest.mark.parametrize(

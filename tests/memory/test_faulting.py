@@ -25,12 +25,14 @@ from tests.memory.making import (
 
 from pagefault.base.errors import (
     FaultLimitExceeded,
+    FaultNotAllowed,
     InvalidArgument,
     PagefaultError,
     PageForgotten,
     PageNotFound,
 )
 from pagefault.base.event import clean
+from pagefault.base.page import REASONS
 from pagefault.memory.core import Memory
 from pagefault.memory.faulting import Fault, FaultRequest, fault
 from pagefault.memory.forgetting import forget
@@ -457,3 +459,39 @@ async def test_a_mapped_page_with_a_newer_version_is_faulted_at_the_newer_one(
     answer = await recall(memory, other, page_id)
     assert (answer.text, answer.hit) == ("We use Postgres, after all.", False)
     assert other.set.used == count("We use Postgres, after all.")
+
+
+# --- how sure a fault is -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("threshold", "allowed"),
+    [
+        ("explicit", {"user_requested_recall"}),
+        ("referenced", {"user_requested_recall", "resolve_reference", "tool_prereq"}),
+        ("speculative", set(REASONS)),
+    ],
+)
+async def test_only_reasons_as_sure_as_the_operator_wants_fault_a_page_in(
+    make_memory: MakeMemory, threshold: str, allowed: set[str]
+) -> None:
+    async with seated(make_memory, fault_confidence=threshold, faults_per_turn=9) as (memory, seat):
+        page_id = await say(memory, seat, "text")
+        for reason in REASONS:
+            await drop(memory, seat, page_id)
+            spent = seat.faults
+            if reason in allowed:
+                assert (await recall(memory, seat, page_id, reason=reason)).text == "text"
+                continue
+            with pytest.raises(FaultNotAllowed) as caught:
+                await recall(memory, seat, page_id, reason=reason)
+            assert reason in caught.value.message
+            assert f"--fault-confidence {threshold}" in caught.value.message
+            assert all(better in caught.value.message for better in allowed)
+            assert (seat.faults, mapped(seat)) == (spent, [])
+
+
+async def test_a_mapped_page_is_read_again_for_whatever_reason(make_memory: MakeMemory) -> None:
+    async with seated(make_memory, fault_confidence="explicit") as (memory, seat):
+        page_id = await say(memory, seat, "text")
+        assert (await recall(memory, seat, page_id, reason="speculative")).hit

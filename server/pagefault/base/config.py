@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .errors import InvalidArgument
+from .page import CONFIDENCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Settings:
     fault_reply_tokens: int = 8_000
     faults_per_turn: int = 3
     fault_tokens_per_turn: int = 8_192
+    fault_confidence: str = "speculative"
     protect_turns: int = 2
     refault_damping_turns: int = 3
     mode: str = "relaxed"
@@ -211,6 +213,11 @@ SETTINGS: Sequence[Setting] = (
     Setting("fault_reply_tokens", "tokens of one page_fault at most", _whole(300, 1_000_000)),
     Setting("faults_per_turn", "pages a turn may fault in", _whole(1, 10_000)),
     Setting("fault_tokens_per_turn", "tokens a turn may fault in", _whole(100, 10_000_000)),
+    Setting(
+        "fault_confidence",
+        "how sure a page_fault must be: explicit (the user asked), referenced, or speculative",
+        _one_of(*CONFIDENCES),
+    ),
     Setting("protect_turns", "turns in which a faulted page is kept before others", _whole(0, 100)),
     Setting(
         "refault_damping_turns",

@@ -8,6 +8,7 @@ PagefaultError
 │   ├── VersionNotFound      version_not_found
 │   └── WorkspaceNotFound    workspace_not_found
 ├── PageForgotten            page_forgotten        the page was deleted for good
+├── FaultNotAllowed          fault_not_allowed     the operator wants a surer reason
 ├── LimitExceeded
 │   ├── FaultLimitExceeded   fault_limit_exceeded  this turn's faults are spent
 │   ├── PinLimitExceeded     pin_limit_exceeded    pins may hold half of the budget
@@ -92,6 +93,12 @@ class LimitExceeded(PagefaultError):
     """A limit of the turn, the session or the operator."""
 
     code = "limit_exceeded"
+
+
+class FaultNotAllowed(PagefaultError):
+    """The operator allows faults for surer reasons only."""
+
+    code = "fault_not_allowed"
 
 
 class FaultLimitExceeded(LimitExceeded):

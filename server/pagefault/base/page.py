@@ -48,6 +48,21 @@ SOURCE_TRUST = {
 }
 
 REASONS = ("user_requested_recall", "resolve_reference", "tool_prereq", "speculative")
+CONFIDENCES = ("explicit", "referenced", "speculative")  # that a fault is needed, surest first
+_CONFIDENCE = dict(
+    zip(REASONS, ("explicit", "referenced", "referenced", "speculative"), strict=True)
+)
+
+
+def confidence_of(reason: str) -> str:
+    """How sure it is that a page is needed that is faulted in for one of `REASONS`."""
+    return _CONFIDENCE[reason]
+
+
+def allowed_reasons(threshold: str) -> tuple[str, ...]:
+    """The reasons for a fault that are as sure as one of `CONFIDENCES`, or surer."""
+    allowed = CONFIDENCES[: CONFIDENCES.index(threshold) + 1]
+    return tuple(reason for reason in REASONS if confidence_of(reason) in allowed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ..base import assets
 from ..base.errors import InvalidArgument, TokenLimitExceeded
 from ..base.event import clean
-from ..base.page import Level, Page
+from ..base.page import REASONS, Level, Page, allowed_reasons
 from ..paging.eviction import in_order
 from ..paging.levels.reference import excerpt
 from ..paging.levels.targets import levels_of
@@ -162,6 +162,7 @@ async def _parts(
         "faults_allowed": True,
         "max_faults_per_turn": settings.faults_per_turn,
         "upgrade_budget_tokens": settings.fault_tokens_per_turn,
+        "fault_confidence": settings.fault_confidence,
         "prefer_levels": [0],
     }
     pressed = standing_pressure(seat)
@@ -233,10 +234,22 @@ def _head(memory: Memory, mode: str, system_prompt: str | None) -> str:
 
 def rules_text(memory: Memory, mode: str) -> str:
     """The rules of a mode with the numbers in force; empty for passive."""
+    settings = memory.settings
+    numbers = {
+        "{max_faults}": str(settings.faults_per_turn),
+        "{max_fault_tokens}": str(settings.fault_tokens_per_turn),
+        "{fault_reasons}": _reasons(settings.fault_confidence),
+    }
     text = assets.text(f"rules/{mode}.md")
-    return text.replace("{max_faults}", str(memory.settings.faults_per_turn)).replace(
-        "{max_fault_tokens}", str(memory.settings.fault_tokens_per_turn)
-    )
+    for blank, number in numbers.items():
+        text = text.replace(blank, number)
+    return text
+
+
+def _reasons(threshold: str) -> str:
+    """What to say of the reasons that a fault may have; nothing where all are allowed."""
+    allowed = allowed_reasons(threshold)
+    return "" if allowed == REASONS else f" Reasons for a fault: {', '.join(allowed)}; no other."
 
 
 def _fit(parts: _Parts, budget: int, count: _Counts) -> Context:

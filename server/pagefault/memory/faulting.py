@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..base.errors import FaultLimitExceeded, InvalidArgument, PageNotFound
+from ..base.errors import FaultLimitExceeded, FaultNotAllowed, InvalidArgument, PageNotFound
 from ..base.log import Faulted, Operation
 from ..base.media import Blob
-from ..base.page import REASONS, Level, Page
+from ..base.page import REASONS, Level, Page, allowed_reasons, confidence_of
 from ..paging.quota import Quota
 from ..paging.resident import Mapped
 from ..paging.working_set import Admission
@@ -53,6 +53,7 @@ async def fault(memory: Memory, seat: Residency, request: FaultRequest) -> Fault
         PageNotFound, PageForgotten: there is no such page; the quota is untouched.
         InvalidArgument: a level, reason or offset that does not exist.
         FaultLimitExceeded: the turn's faults are spent.
+        FaultNotAllowed: the reason is less sure than the operator wants it to be.
     """
     _check(request)
     page = await find_page(memory, seat, request.page_id)
@@ -89,6 +90,8 @@ async def _fault(memory: Memory, seat: Residency, page: Page, request: FaultRequ
     quota = quota_of(memory, seat)
     shown = await _choose(memory, seat, page, request, known, quota)
     hit = known is not None and (known.version, known.level) == (page.version, shown.level)
+    if not hit:
+        _require_confidence(memory, request.reason)
     notes = _refuse_or_warn(quota, hit=hit, more=request.offset > 0)
     text, next_offset = await _cut(memory, seat, shown, request, quota, hit=hit)
     tokens = shown.tokens if text is shown.text else await _count(memory, seat, text)
@@ -193,6 +196,19 @@ async def _cut(
 def _reply(memory: Memory) -> int:
     settings = memory.settings
     return min(settings.fault_reply_tokens, settings.reply_tokens)
+
+
+def _require_confidence(memory: Memory, reason: str) -> None:
+    """A page that is not mapped so needs a reason that the operator allows."""
+    threshold = memory.settings.fault_confidence
+    allowed = allowed_reasons(threshold)
+    if reason not in allowed:
+        message = (
+            f"reason {reason} is {confidence_of(reason)}: this server faults pages in for "
+            f"{' or '.join(allowed)} only (--fault-confidence {threshold}). Answer from what is "
+            "mapped, or ask the user; give one of these reasons where it is the true one"
+        )
+        raise FaultNotAllowed(message)
 
 
 def _refuse_or_warn(quota: Quota, *, hit: bool, more: bool) -> tuple[str, ...]:

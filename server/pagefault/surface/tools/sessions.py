@@ -159,6 +159,7 @@ async def session_stats(
             "tokens_this_turn": seat.fault_tokens,
             "per_turn": settings.faults_per_turn,
             "tokens_per_turn": settings.fault_tokens_per_turn,
+            "confidence": settings.fault_confidence,
         }
         | _faults(measured.tally),
         working_set={
