@@ -37,6 +37,7 @@ from pagefault.ledger import (
 )
 from pagefault.memory.core import Memory
 from pagefault.memory.keeping import pin
+from pagefault.paging.eviction import POLICIES
 from pagefault.residency import Residency
 
 pytestmark = pytest.mark.anyio
@@ -98,6 +99,41 @@ async def test_resuming_with_settings_changes_those_and_no_others(
     await opened(memory, seat, session_id="a", title="Ports", mode="strict")
     again = await opened(memory, seat, session_id="a", title="Harbours")
     assert (again.seat.row.title, again.seat.row.mode) == ("Harbours", "strict")
+
+
+async def test_a_session_has_the_eviction_policy_that_it_named_from_then_on(
+    make_memory: MakeMemory,
+) -> None:
+    async with seated(make_memory, budget_tokens=500, protect_turns=0) as (memory, seat):
+        claim = await keep(memory, seat, prose(100))
+        pages = [await say(memory, seat, prose(100, number)) for number in range(4)]
+        started = await opened(memory, seat, session_id=seat.row.id, policy="lru")
+        assert (started.seat.row.policy, started.seat.set.policy) == ("lru", POLICIES["lru"])
+        last = await say(memory, seat, prose(100, 9))
+        assert mapped(seat) == [*pages, last]  # the claim was used least lately of all
+        await recall(memory, seat, claim)
+        await opened(memory, seat, session_id=seat.row.id, policy="default")
+        await say(memory, seat, prose(100, 10))
+        assert claim in mapped(seat)
+
+
+async def test_a_policy_outlives_a_restart(make_memory: MakeMemory, store_url: str) -> None:
+    if store_url == "sqlite://:memory:":
+        pytest.skip("a store in memory does not outlive its process")
+    async with seated(make_memory) as (memory, seat):
+        await opened(memory, seat, session_id="s1", policy="cost")
+    async with seated(make_memory) as (_, seat):
+        assert seat.set.policy is POLICIES["cost"]
+
+
+async def test_a_policy_that_another_server_names_holds_here_too(
+    make_memory: MakeMemory, store_url: str
+) -> None:
+    if store_url == "sqlite://:memory:":
+        pytest.skip("a store in memory has one process")
+    async with seated(make_memory) as (one, seat), make_memory() as two:
+        await start(two, await home(two), StartRequest("s1", policy="lru"))
+        assert (await one.seat(seat.workspace, "s1")).set.policy is POLICIES["lru"]
 
 
 async def test_a_smaller_budget_lets_go_of_what_no_longer_fits(
@@ -188,6 +224,8 @@ async def test_a_child_names_its_parent(memory: Memory, seat: Residency) -> None
         ({"budget": 99}, InvalidArgument, "budget_tokens is 99: give 100 to 10,000,000"),
         ({"budget": 10_000_001}, InvalidArgument, "budget_tokens is 10000001"),
         ({"mode": "loose"}, InvalidArgument, "mode is 'loose': use one of strict"),
+        ({"policy": "fifo"}, InvalidArgument, "policy is 'fifo': use one of importance, lru, cost"),
+        ({"policy": "os:system"}, InvalidArgument, "set by the operator alone"),
         ({"title": "t" * 201}, InvalidArgument, "title has 201 characters: use at most 200"),
     ],
 )

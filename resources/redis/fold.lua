@@ -13,7 +13,7 @@ local function begin_turn(handle, turn, cause)
 end
 
 local function settings(handle, data)
-  for _, name in ipairs({'title', 'parent', 'model', 'budget', 'mode', 'forked_at'}) do
+  for _, name in ipairs({'title', 'parent', 'model', 'budget', 'mode', 'policy', 'forked_at'}) do
     local value = data[name]
     if value ~= nil then
       if type(value) == 'number' then value = int(value) end
@@ -25,7 +25,7 @@ end
 -- What a fork takes over as it is in its parent.
 local GOING_ON = {'turn', 'turn_cause', 'segment', 'faults', 'fault_tokens', 'messages',
   'user_messages', 'ai_messages', 'tool_calls', 'tokens', 'prompt_tokens', 'completion_tokens',
-  'total_faults', 'bindings', 'model', 'budget', 'mode'}
+  'total_faults', 'bindings', 'model', 'budget', 'mode', 'policy'}
 
 local function go_on(handle, parent)
   local row = redis.call('HMGET', key.session(parent), unpack(GOING_ON))
@@ -114,7 +114,7 @@ local function add_version(line, data, version)
   local page = key.page(line.page)
   redis.call('HSET', page, 'n', version, 'v' .. version, table.concat({
     line.position, int(data.content), data.hint and int(data.hint) or '-',
-    string.format('%.17g', data.importance or 0.5)}, ' '))
+    string.format('%.17g', data.importance or 0.5), data.modality}, ' '))
   if data.blobs and #data.blobs > 0 then hold(line.page, data.blobs) end
   set_head(line, version)
   for _, source in ipairs(data.derived_from or {}) do
@@ -185,6 +185,15 @@ local function resident(handle, page)
   return kept and words_of(kept)
 end
 
+-- Of a version; one that was noted before its modality was has it in its line alone.
+local function modality_of(version)
+  if version[5] then return version[5] end
+  local fields = line_at(version[1])[2]
+  for i = 1, #fields, 2 do
+    if fields[i] == 'data' then return cjson.decode(fields[i + 1]).modality end
+  end
+end
+
 function fold.fault_in(line, data)
   bump(line.session)
   if not may_keep(line.page, line.session) then return end
@@ -193,7 +202,8 @@ function fold.fault_in(line, data)
   if not about[3] then return end
   local made = words_of(about[3])
   place(line.session, line.page, {version, int(data.level), int(data.tokens), line.position,
-    line.turn, line.turn, int(data.protected_until or 0), about[1], made[4], made[2], about[2] or '-'})
+    line.turn, line.turn, int(data.protected_until or 0), about[1], made[4], made[2], about[2] or '-',
+    modality_of(made)})
   redis.call('ZREM', key.evicted(line.session), line.page)
 end
 
@@ -201,7 +211,8 @@ function fold.demote(line, data)
   bump(line.session)
   local words = resident(line.session, line.page)
   if not words then return end
-  words[2], words[3], words[4], words[5] = int(data.level), int(data.tokens), line.position, line.turn
+  words[2], words[3] = int(data.level), int(data.tokens)
+  if not data.cause then words[4], words[5] = line.position, line.turn end
   place(line.session, line.page, words)
   redis.call('ZREM', key.evicted(line.session), line.page)
 end

@@ -31,13 +31,13 @@ function key.home(handle, page_type) return W .. ':sp:' .. page_type .. ':' .. h
 -- hash: idempotency key -> "event page position", either of the ids "-" where there is none
 function key.written(handle) return W .. ':sk:' .. handle end
 -- hash: page -> "version level tokens touched turn mapped_turn protected_until page_type importance
--- content role", level "-" when it was evicted; sorted set: those, by turn; hash: pinned page -> until
+-- content role modality", level "-" when it was evicted; sorted set: those, by turn; hash: pinned page -> until
 function key.resident(handle) return W .. ':sr:' .. handle end
 function key.evicted(handle) return W .. ':sx:' .. handle end
 function key.pinned(handle) return W .. ':si:' .. handle end
 
 -- hash: `h` home session, `t` type, `o` role, `y` payload, `n` number of versions, `f` position of
--- its tombstone, `vN` "position content hint importance" of version N, `@` the head of the home
+-- its tombstone, `vN` "position content hint importance modality" of version N, `@` the head of the home
 -- branch, `@HANDLE` that of another ("version", or "version position" where that was gone back to by
 -- the line at the position), `^POSITION` the head before the one that the line there made, `rN.L` "content tokens origin" of level L of version
 -- N, `b` contents that it holds beside its text, `x` contents of levels that were replaced, `#HANDLE` for another session in which it is, or

@@ -18,6 +18,7 @@ from .memory.mapping import page_of
 from .memory.media import kept_beside
 from .memory.prefetching import digest
 from .memory.writing import map_new, mapped_forms
+from .paging.eviction import DEFAULT, POLICIES
 from .paging.levels.reference import excerpt
 from .paging.pictures import blob_tokens
 from .paging.resident import Mapped
@@ -42,6 +43,7 @@ class StartRequest:
     model: str | None = None
     budget: int | None = None
     mode: str | None = None
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ async def start(memory: Memory, workspace: Workspace, request: StartRequest) -> 
 
     Raises:
         SessionNotFound: the handle or the parent cannot be a session.
-        InvalidArgument: a budget or mode that does not exist.
+        InvalidArgument: a budget, mode or policy that does not exist.
     """
     _check(request)
     handle, notes = await _handle(memory, workspace, request)
@@ -320,6 +322,7 @@ def _opening(request: StartRequest, handle: str, *, resumed: bool) -> Operation 
         "model": None if request.model is None else clean(request.model),
         "budget": request.budget,
         "mode": request.mode,
+        "policy": request.policy,
     }
     if not resumed:
         return SessionOpened(session=handle, parent=request.parent_id, **settings)
@@ -349,4 +352,10 @@ def _check(request: StartRequest) -> None:
         raise InvalidArgument(message)
     if request.mode is not None and request.mode not in MODES:
         message = f"mode is {request.mode[:40]!r}: use one of {', '.join(MODES)}"
+        raise InvalidArgument(message)
+    if request.policy is not None and request.policy not in (*POLICIES, DEFAULT):
+        message = (
+            f"policy is {request.policy[:40]!r}: use one of {', '.join(POLICIES)}, or {DEFAULT} "
+            "for this server's own. A module:name can be set by the operator alone (--policy)"
+        )
         raise InvalidArgument(message)

@@ -7,14 +7,14 @@ first, the set is read anew and the decisions that are still under way are taken
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import anyio
 
 from .base.log import Evicted, Faulted, FaultedIn, Operation, SessionOpened, TurnBegan
 from .base.page import Page
-from .paging.eviction import Policy, looks_at_modality
+from .paging.eviction import POLICIES, Policy
 from .paging.resident import Mapped
 from .paging.working_set import WorkingSet
 from .stores.contract import Applied, Commit, Conflict, Resident, Session, Store, Workspace
@@ -26,7 +26,7 @@ _ATTEMPTS = 16  # re-plans of one write behind; then the decisions are dropped, 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The numbers a working set is run by: tokens, turns, and the order of eviction."""
+    """What a working set is run by where its session says nothing else: tokens, order, turns."""
 
     budget: int
     policy: Policy
@@ -135,6 +135,7 @@ class Residency:
             self.decide(release_idle)
         self.row = row
         self.set.budget = row.budget or self.rules.budget
+        self.set.policy = self._policy(row)
 
     async def append(self, commit: Commit) -> Applied | Conflict:
         """Write a durable commit that depends on nothing here.
@@ -210,29 +211,23 @@ class Residency:
 
     async def _load(self, row: Session) -> None:
         residents = await self.store.residents(self.workspace, row.id)
-        mapped = [resident for resident in residents if resident.level is not None]
-        modalities = await self._modalities(mapped)
         self.row = row
         self._revision = row.revision
         self.set = WorkingSet(
             row.budget or self.rules.budget,
-            self.rules.policy,
+            self._policy(row),
             protection=self.rules.protection,
             damping=self.rules.damping,
-            pages=[_mapped(one, modalities.get(one.page_id, "text")) for one in mapped],
+            pages=[_mapped(one) for one in residents if one.level is not None],
             evicted=((r.page_id, r.turn) for r in residents if r.level is None),
             learned=self.set.learned,
         )
         self.set.begin_turn(row.turn)
         self.faults, self.fault_tokens = row.faults, row.fault_tokens
 
-    async def _modalities(self, mapped: Sequence[Resident]) -> Mapping[str, str]:
-        """What a resident's row does not tell, for the policies that look at it."""
-        if not looks_at_modality(self.rules.policy):
-            return {}
-        named = [resident.page_id for resident in mapped]
-        pages = await self.store.pages(self.workspace, named, self.row.id)
-        return {page_id: page.modality for page_id, page in pages.items()}
+    def _policy(self, row: Session) -> Policy:
+        """The session's own, where it names one of ours; else the operator's."""
+        return POLICIES.get(row.policy or "", self.rules.policy)
 
     async def _decide_again(self) -> None:
         """Take the pending decisions once more on a set that was read anew."""
@@ -267,7 +262,7 @@ def _empty(rules: Rules) -> WorkingSet:
     return WorkingSet(rules.budget, rules.policy)
 
 
-def _mapped(resident: Resident, modality: str) -> Mapped:
+def _mapped(resident: Resident) -> Mapped:
     return Mapped(
         page_id=resident.page_id,
         version=resident.version,
@@ -282,5 +277,5 @@ def _mapped(resident: Resident, modality: str) -> Mapped:
         pinned=resident.pinned,
         pinned_until=resident.pinned_until,
         role=resident.role,
-        modality=modality,
+        modality=resident.modality,
     )

@@ -72,7 +72,8 @@ async def test_a_fork_is_one_line_and_its_position_is_that_of_the_line(bench: Be
 
 
 async def test_a_fork_goes_on_from_its_parents_turn_counters_and_settings(bench: Bench) -> None:
-    await bench.do(SessionChanged(session="s1", title="One", model="m", budget=900, mode="strict"))
+    settings = {"model": "m", "budget": 900, "mode": "strict", "policy": "lru"}
+    await bench.do(SessionChanged(session="s1", title="One", **settings))
     _, page = await bench.say("hello", begins_turn=True)
     await bench.say("yes", role="assistant")
     await bench.do(TurnBegan(session="s1", cause="pause"))
@@ -88,6 +89,7 @@ async def test_a_fork_goes_on_from_its_parents_turn_counters_and_settings(bench:
         parent.completion_tokens,
     )
     assert (child.title, child.model, child.budget, child.mode) == (None, "m", 500, "strict")
+    assert child.policy == "lru"
     (line,) = await bench.store.log(bench.workspace, 0, 10, session="s2")
     assert line.turn == 2
     assert child.revision == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.stores.making import Bench, added, mapped
 
@@ -43,8 +45,18 @@ async def test_a_mapped_page_comes_back_with_all_that_a_policy_needs(bench: Benc
             importance=0.5,
             content=1,
             role="user",
+            modality="text",
         )
     ]
+
+
+async def test_a_resident_has_the_modality_of_the_version_that_is_mapped(bench: Bench) -> None:
+    page = await bench.write("words")
+    await bench.do(mapped(page))
+    assert [one.modality for one in await residents(bench)] == ["text"]
+    values = replace(await bench.revision(page), modality="structured")
+    await bench.do(values, mapped(page, version=2), contents=[b'{"now":"values"}'])
+    assert [one.modality for one in await residents(bench)] == ["structured"]
 
 
 async def test_residents_come_least_recently_used_first(bench: Bench) -> None:
@@ -65,6 +77,20 @@ async def test_a_demoted_page_has_its_new_level_and_tokens(bench: Bench) -> None
     (page,) = await pages(bench, 1)
     await bench.do(mapped(page), Demoted(session="s1", page_id=page, level=3, tokens=2))
     assert [(one.level, one.tokens) for one in await residents(bench)] == [(3, 2)]
+
+
+async def test_a_page_that_was_demoted_by_request_was_used_and_one_that_had_to_be_was_not(
+    bench: Bench,
+) -> None:
+    first, second, third = await pages(bench, 3)
+    await bench.do(mapped(first), mapped(second), mapped(third))
+    await bench.do(TurnBegan(session="s1", cause="pause"))
+    await bench.do(
+        Demoted(session="s1", page_id=first, level=3, tokens=2),
+        Demoted(session="s1", page_id=second, level=3, tokens=2, cause="idle"),
+    )
+    used = [(one.page_id, one.turn, one.level) for one in await residents(bench)]
+    assert used == [(second, 0, 3), (third, 0, 0), (first, 1, 3)]
 
 
 async def test_an_evicted_page_is_remembered_with_the_turn_of_its_eviction(bench: Bench) -> None:

@@ -36,6 +36,7 @@ from pagefault.memory.keeping import pin, release
 from pagefault.memory.messages import build_messages
 from pagefault.memory.snapshots import checkpoint, checkpoints, fork, restore
 from pagefault.memory.writing import WriteRequest, write
+from pagefault.paging.eviction import POLICIES
 from pagefault.residency import Residency
 
 pytestmark = pytest.mark.anyio
@@ -172,6 +173,25 @@ async def test_levels_and_pins_come_back_and_later_ones_go(memory: Memory, seat:
     assert await state(memory, seat) == before
     assert level_of(seat, small) == before[small].level > 0
     assert [page.page_id for page in seat.set.pages() if page.is_pinned(seat.turn)] == [pinned]
+
+
+async def test_the_eviction_policy_comes_back_with_a_checkpoint_and_goes_along_with_a_fork(
+    memory: Memory, seat: Residency
+) -> None:
+    async def choose(policy: str) -> None:
+        await start(memory, seat.workspace, StartRequest(seat.row.id, policy=policy))
+
+    await say(memory, seat, "hello")
+    plain = await checkpoint(memory, seat, "plain")
+    await choose("lru")
+    chosen = await checkpoint(memory, seat, "chosen")
+    assert (plain.policy, chosen.policy) == (None, "lru")
+    assert (await forked(memory, seat)).set.policy is POLICIES["lru"]
+    await choose("cost")
+    await restore(memory, seat, "chosen")
+    assert seat.set.policy is POLICIES["lru"]
+    await restore(memory, seat, "plain")
+    assert seat.set.policy is memory.tools.policy
 
 
 async def test_a_timed_pin_has_as_many_turns_left_as_it_had(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagefault.paging.eviction import POLICIES, ByWeight, Ranks, looks_at_modality
+from pagefault.paging.eviction import POLICIES, ByWeight, Ranks
 from pagefault.paging.eviction.cost import cost
 from pagefault.paging.eviction.importance import importance
 from pagefault.paging.eviction.modality import modality
@@ -80,12 +80,6 @@ def test_of_one_age_media_go_before_text_and_what_is_newer_stays_all_the_same(me
     assert modality([PAGE, fresh]) == [PAGE, fresh]
     claim = replace(shown, page_type="claim")
     assert modality([PAGE, claim]) == [PAGE, claim]
-
-
-def test_only_policies_that_may_look_at_it_are_told_the_modality() -> None:
-    told = {name: looks_at_modality(policy) for name, policy in POLICIES.items()}
-    assert told == {"importance": False, "lru": False, "cost": False, "modality": True}
-    assert looks_at_modality(lambda pages: list(pages))
 
 
 # --- ranks -------------------------------------------------------------------------------------

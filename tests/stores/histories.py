@@ -253,12 +253,26 @@ def _turn(step: Step) -> list[Operation]:
 
 
 def _change(step: Step) -> list[Operation]:
-    return [SessionChanged(session=step.session, title=step.words[0], budget=step.number + 100)]
+    return [
+        SessionChanged(
+            session=step.session,
+            title=step.words[0],
+            budget=step.number + 100,
+            policy=POLICIES[step.number % 2],
+        )
+    ]
+
+
+POLICIES = ("lru", "cost")
 
 
 def _checkpoint(step: Step) -> list[Operation]:
     name = f"{step.words[0]} {step.number}"
-    return [Checkpointed(session=step.session, name=name, pages=step.page, tokens=step.number)]
+    return [
+        Checkpointed(
+            session=step.session, name=name, pages=step.page, tokens=step.number, policy="lru"
+        )
+    ]
 
 
 def _restore(step: Step) -> list[Operation]:
@@ -321,7 +335,8 @@ def _touch(step: Step, page: str) -> list[Operation]:
 
 
 def _demote(step: Step, page: str) -> list[Operation]:
-    return [Demoted(session=step.session, page_id=page, level=3, tokens=step.number)]
+    cause = "idle" if step.number % 2 else None
+    return [Demoted(session=step.session, page_id=page, level=3, tokens=step.number, cause=cause)]
 
 
 def _evict(step: Step, page: str) -> list[Operation]:

@@ -10,7 +10,7 @@ from tests.stores.conftest import StartChild
 from tests.stores.making import Bench
 
 from pagefault.base.errors import StoreTooNew
-from pagefault.base.log import HERE, Reverted, SessionOpened
+from pagefault.base.log import HERE, Reverted, SessionChanged, SessionOpened
 from pagefault.stores.sqlite import SqliteStore, schema
 
 pytestmark = pytest.mark.anyio
@@ -31,6 +31,22 @@ def state(path: Path) -> tuple[int, bool, list[str | None]]:
     assert db.pragma("integrity_check") == "ok"
     db.close()
     return version, "extra" in tables, [title for (title,) in titles]
+
+
+async def test_a_file_from_before_sessions_had_a_policy_gives_none_to_its_sessions(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "memory.db"
+    await filled(path)
+    db = apsw.Connection(str(path))
+    db.execute("ALTER TABLE session DROP COLUMN policy")
+    db.pragma("user_version", 4)
+    db.close()
+    bench = await Bench.at(SqliteStore.open(path))
+    assert (await bench.session()).policy is None
+    await bench.do(SessionChanged(session="s1", policy="lru"))
+    assert (await bench.session()).policy == "lru"
+    await bench.store.close()
 
 
 CURRENT = len(schema.MIGRATIONS)
@@ -123,6 +139,7 @@ async def test_a_file_of_the_first_schema_is_brought_to_the_present_one(path: Pa
     await bench.store.close()
     db = apsw.Connection(str(path))
     db.execute("""
+        ALTER TABLE session DROP COLUMN policy;
         ALTER TABLE written DROP COLUMN position;
         DROP TABLE reverted;
         DROP INDEX log_of_moves;

@@ -42,6 +42,7 @@ class SessionOpened(Operation):
     model: str | None = None
     budget: int | None = None
     mode: str | None = None
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class SessionChanged(Operation):
     model: str | None = None
     budget: int | None = None
     mode: str | None = None
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,7 @@ class Checkpointed(Operation):
     """This position of the log has a name in the session, by which it can be restored.
 
     ``pages`` are mapped there, ``tokens`` in all. ``automatic``: a restore wrote it first.
+    ``policy``: the session's own eviction policy, if it had one.
     """
 
     kind = "checkpoint"
@@ -181,6 +184,7 @@ class Checkpointed(Operation):
     pages: int
     tokens: int
     automatic: bool = False
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,13 +235,18 @@ class FaultedIn(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demoted(Operation):
-    """A mapped page is shown at another level from here on."""
+    """A mapped page is shown at another level from here on.
+
+    Somebody asked for it, and so used the page; else ``cause`` says for what it had to be, and it
+    was last used when it was: "idle", or the page that needed the room.
+    """
 
     kind = "demote"
     durable = False
     page_id: str
     level: int
     tokens: int
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

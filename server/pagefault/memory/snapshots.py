@@ -20,10 +20,12 @@ from ..base.log import (
     Pinned,
     Restored,
     Reverted,
+    SessionChanged,
     SessionOpened,
     VersionAdded,
 )
 from ..base.page import Page
+from ..paging.eviction import DEFAULT
 from ..paging.past import Past, Place, head
 from ..paging.resident import Mapped
 from ..paging.working_set import WorkingSet
@@ -49,7 +51,8 @@ T = TypeVar("T")
 class Checkpoint:
     """A point that can be gone back to, with how many pages and tokens were mapped there.
 
-    ``session``: where it was made, an ancestor's for one that a fork has taken along.
+    ``session``: where it was made, an ancestor's for one that a fork has taken along. ``policy``:
+    the session's own eviction policy then, None for the operator's.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Checkpoint:
     tokens: int
     automatic: bool
     session: str
+    policy: str | None = None
     obtained: str | None = None
 
 
@@ -231,6 +235,7 @@ def _mark(seat: Residency, name: str, *, automatic: bool = False) -> Checkpointe
         pages=len(seat.set),
         tokens=seat.set.used,
         automatic=automatic,
+        policy=seat.row.policy,
     )
 
 
@@ -251,6 +256,7 @@ def _checkpoint(line: LogLine) -> Checkpoint:
         mark.tokens,
         mark.automatic,
         str(mark.session),
+        policy=mark.policy,
     )
 
 
@@ -321,6 +327,7 @@ async def _plan_restore(
     operations: list[Operation] = [
         _mark(seat, undo, automatic=True),
         Restored(session=seat.row.id, name=point.name),
+        *_policy_again(seat, point),
         *(
             Reverted(session=seat.row.id, page_id=page_id, version=version)
             for page_id, version in reverted.items()
@@ -338,6 +345,13 @@ async def _plan_restore(
         undo,
     )
     return _Plan(operations, lambda applied: replace(done, obtained=applied.obtained))
+
+
+def _policy_again(seat: Residency, point: Checkpoint) -> Iterator[Operation]:
+    """The session's eviction policy as it was, where it has been changed since."""
+    then, now = point.policy or DEFAULT, seat.row.policy or DEFAULT
+    if then != now:
+        yield SessionChanged(session=seat.row.id, policy=then)
 
 
 async def _changed(memory: Memory, seat: Residency, position: int) -> set[str]:

@@ -57,14 +57,14 @@ class WorkingSet:
         learned: Learned | None = None,
     ) -> None:
         self.budget = budget
-        self.policy = policy
+        self._policy = policy
         self.protection = protection
         self.damping = damping
         self.turn = 0
         self.learned = learned or Learned()
         self._pages: dict[str, Mapped] = {}
         self._pins: set[str] = set()
-        self._ranks = Ranks(policy) if isinstance(policy, ByWeight) else None
+        self._rank()
         for page in pages:
             self._place(self._known(page))
         self._evicted = dict(evicted)
@@ -76,6 +76,17 @@ class WorkingSet:
     def used(self) -> int:
         """Tokens of the mapped pages."""
         return self._used
+
+    @property
+    def policy(self) -> Policy:
+        """Who yields first; another one can be set at any time."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        if policy is not self._policy:
+            self._policy = policy
+            self._rank()
 
     @property
     def left(self) -> int:
@@ -217,6 +228,14 @@ class WorkingSet:
             page_id: when for page_id, when in self._evicted.items() if turn - when < self.damping
         }
 
+    def _rank(self) -> None:
+        """Keep the pages in the policy's order from now on, where it weighs each by itself."""
+        policy = self._policy
+        self._ranks = Ranks(policy) if isinstance(policy, ByWeight) else None
+        if self._ranks is not None:
+            for page in self._pages.values():
+                self._ranks.put(page)
+
     def _put(self, page: Mapped) -> None:
         known = self._pages.get(page.page_id)
         self._used += page.tokens - (known.tokens if known else 0)
@@ -300,7 +319,7 @@ class WorkingSet:
         for page in self._pages.values():
             kept = page.is_pinned(self.turn) or page.is_protected(self.turn)
             (others if kept or page.page_id == spared else free).append(page)
-        return [*in_order(self.policy, free), *others]
+        return [*in_order(self._policy, free), *others]
 
 
 def _same(known: Mapped, page: Mapped) -> bool:

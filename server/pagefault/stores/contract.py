@@ -61,6 +61,7 @@ class Session:
     model: str | None = None
     budget: int | None = None
     mode: str | None = None
+    policy: str | None = None
     turn: int = 0
     turn_cause: str = "start"
     segment: int = 1
@@ -95,6 +96,7 @@ class Resident:
     importance: float
     content: int
     role: str | None = None
+    modality: str = "text"
 
 
 @dataclass(frozen=True, slots=True)

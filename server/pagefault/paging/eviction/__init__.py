@@ -21,10 +21,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
     {"importance": importance, "lru": lru, "cost": cost, "modality": modality}
 )
 
-
-def looks_at_modality(policy: Policy) -> bool:
-    """Whether a policy may tell pages apart by modality: one of ours does, a user's own might."""
-    return policy not in (importance, lru, cost)
+DEFAULT = "default"  # as a session's policy: the operator's, also where that is a user's own
 
 
 def in_order(policy: Policy, pages: Iterable[Mapped]) -> list[Mapped]:

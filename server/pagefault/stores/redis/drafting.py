@@ -143,6 +143,7 @@ def session_of(handle: str, row: Mapping[str, bytes]) -> Session:
         model=text("model"),
         budget=int(row["budget"]) if "budget" in row else None,
         mode=text("mode"),
+        policy=text("policy"),
         turn=number("turn"),
         turn_cause=text("turn_cause") or "start",
         segment=int(row.get("segment", b"1")),

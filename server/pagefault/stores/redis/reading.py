@@ -165,6 +165,7 @@ def _resident(page: str, kept: str, pinned: Mapping[str, bytes]) -> Resident:
         importance,
         content,
         role,
+        *modality,
     ) = kept.split(" ")
     until = pinned.get(page)
     return Resident(
@@ -182,6 +183,7 @@ def _resident(page: str, kept: str, pinned: Mapping[str, bytes]) -> Resident:
         importance=float(importance),
         content=int(content),
         role=None if role == "-" else role,
+        modality=modality[0] if modality else "text",  # of what was mapped before it was noted
     )
 
 

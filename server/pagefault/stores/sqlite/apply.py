@@ -315,6 +315,7 @@ def session_of(row: SessionRow) -> Session:
         model=row.model,
         budget=row.budget,
         mode=row.mode,
+        policy=row.policy,
         turn=row.turn,
         turn_cause=row.turn_cause,
         segment=row.segment,

@@ -59,6 +59,7 @@ class SessionRow:
     model: str | None
     budget: int | None
     mode: str | None
+    policy: str | None
     turn: int
     turn_cause: str
     segment: int
@@ -76,7 +77,7 @@ class SessionRow:
 
 
 COLUMNS = tuple(f.name for f in fields(SessionRow))
-_SETTINGS = ("model", "budget", "mode")
+_SETTINGS = ("model", "budget", "mode", "policy")
 _GOING_ON = COLUMNS[COLUMNS.index("turn") :]  # what a fork takes over: turn, segment, counters
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM session"
 _UPDATE = f"UPDATE session SET {', '.join(f'{c}=?' for c in COLUMNS[3:])} WHERE key=?"
@@ -155,7 +156,7 @@ class Projection:
     def _session(self, line: LogLine, opened: SessionOpened) -> None:
         self.db.execute(
             "INSERT INTO session(ws,id,created_at,active_at,title,parent,forked_at,model,budget,"
-            "mode) VALUES(?,?,?,?,?,?,?,?,?,?)",
+            "mode,policy) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
             (
                 self.workspace,
                 opened.session,
@@ -167,6 +168,7 @@ class Projection:
                 opened.model,
                 opened.budget,
                 opened.mode,
+                opened.policy,
             ),
         )
         if opened.parent is not None and opened.forked_at is not None:
@@ -181,7 +183,7 @@ class Projection:
 
     def _session_changed(self, _: LogLine, changed: SessionChanged) -> None:
         row = self.known(changed.session)
-        for name in ("title", "model", "budget", "mode"):
+        for name in ("title", *_SETTINGS):
             value = getattr(changed, name)
             if value is not None:
                 setattr(row, name, value)
@@ -327,9 +329,11 @@ class Projection:
         row = self.known(demoted.session)
         row.revision += 1
         self.db.execute(
-            "UPDATE resident SET level=?, tokens=?, touched=?, turn=? WHERE ses=? AND page=?",
-            (demoted.level, demoted.tokens, line.position, line.turn, row.key, demoted.page_id),
+            "UPDATE resident SET level=?, tokens=? WHERE ses=? AND page=?",
+            (demoted.level, demoted.tokens, row.key, demoted.page_id),
         )
+        if demoted.cause is None:
+            self._used(line, row, demoted.page_id)
 
     def _evict(self, line: LogLine, evicted: Evicted) -> None:
         row = self.known(evicted.session)
@@ -342,10 +346,7 @@ class Projection:
     def _touch(self, line: LogLine, touched: Touched) -> None:
         row = self.known(touched.session)
         row.revision += 1
-        self.db.execute(
-            "UPDATE resident SET touched=?, turn=? WHERE ses=? AND page=? AND level IS NOT NULL",
-            (line.position, line.turn, row.key, touched.page_id),
-        )
+        self._used(line, row, touched.page_id)
 
     def _call(self, _: LogLine, call: Called) -> None:
         row = self.known(call.session)
@@ -355,6 +356,12 @@ class Projection:
         self.known(lesson.session)
 
     # What several kinds share.
+
+    def _used(self, line: LogLine, row: SessionRow, page_id: str) -> None:
+        self.db.execute(
+            "UPDATE resident SET touched=?, turn=? WHERE ses=? AND page=? AND level IS NOT NULL",
+            (line.position, line.turn, row.key, page_id),
+        )
 
     def text(self, content: int) -> str:
         """The text of a content id; empty when it is gone or damaged, which its readers hear."""

@@ -46,7 +46,7 @@ _LATELY = (
 _RESIDENT = (
     "SELECT r.page, r.version, r.level, r.tokens, r.touched, r.turn, r.mapped_turn,"
     " r.protected_until, n.ses IS NOT NULL, n.until_turn, p.page_type, v.importance, v.content,"
-    " p.role FROM session s JOIN (%s) r ON r.ses=s.key"
+    " p.role, v.modality FROM session s JOIN (%s) r ON r.ses=s.key"
     " JOIN page p ON p.ws=s.ws AND p.id=r.page"
     " JOIN version v ON v.ws=s.ws AND v.page=r.page AND v.version=r.version"
     " LEFT JOIN pin n ON n.ses=r.ses AND n.page=r.page"

@@ -37,8 +37,12 @@ def _fourth(db: apsw.Connection) -> None:
     db.execute(assets.text("sqlite/0004.sql"))
 
 
+def _fifth(db: apsw.Connection) -> None:
+    db.execute(assets.text("sqlite/0005.sql"))
+
+
 # Append only: a released migration is never changed.
-MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth)
+MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth)
 
 
 def check(db: apsw.Connection, newest: int, path: str) -> int:

@@ -32,15 +32,14 @@ _TITLE = 120  # characters of a title
 async def session_start(
     call: Door,
     context: Context[Any, Any],
-    session_id: Annotated[
-        str | None, Field(description='handle to resume, or "last"; none: a new one')
-    ] = None,
+    session_id: Annotated[str | None, Field(description='handle to resume, or "last"')] = None,
     title: str | None = None,
     workspace: str | None = None,
     parent_id: str | None = None,
     model: str | None = None,
     budget_tokens: int | None = None,
     mode: str | None = None,
+    policy: str | None = None,
 ) -> tuple[Call, dict[str, Any]]:
     """Open or resume this conversation's memory. Call it first, once a conversation, and pass
     the session_id it returns to every other call.
@@ -56,7 +55,7 @@ async def session_start(
             f"it there, or session_id to begin a new one in {own.id!r}"
         )
         raise InvalidArgument(message)
-    request = StartRequest(session_id or None, title, parent_id, model, budget_tokens, mode)
+    request = StartRequest(session_id or None, title, parent_id, model, budget_tokens, mode, policy)
     started = await start(call.memory, home, request)
     here = Call(call.memory, home, started.seat, list(started.notes))
     here.notes.extend(_of_workspace(home, own))
@@ -65,6 +64,7 @@ async def session_start(
         title=_title(started.seat.row),
         turn=started.seat.turn or None,
         budget_tokens=started.seat.set.budget,
+        policy=started.seat.row.policy,
         resume=_resume(here, started.resume) if started.resumed else None,
         sessions=[_other(session) for session in started.others],
     )
@@ -126,8 +126,8 @@ async def session_stats(
     turn: Annotated[int | None, Field(description="list those then")] = None,
     since_turn: Annotated[int | None, Field(description="tell changes")] = None,
 ) -> dict[str, Any]:
-    """Counts of this session: messages, tokens, faults, room left. Call it when a limit or the
-    working set matters.
+    """Counts of this session: messages, tokens, faults, room left. Call it when a limit or
+    room matters.
     """
     seat = call.seat
     past = None if turn is None else await _stood(call, turn)
