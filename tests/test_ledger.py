@@ -335,7 +335,7 @@ async def test_a_batch_larger_than_the_working_set_leaves_its_newest_mapped(
         done = await record(memory, seat, events)
         assert mapped(seat) == [f"msg_{number}" for number in range(8, 13)]
         assert done.tokens == 1_200
-        assert done.evicted == tuple(f"msg_{number}" for number in range(1, 8))
+        assert done.yielded.evicted == [f"msg_{number}" for number in range(1, 8)]
 
 
 async def test_a_message_larger_than_the_working_set_is_mapped_at_the_level_that_fits(

@@ -31,6 +31,7 @@ from pagefault.base.config import Settings
 from pagefault.base.errors import FaultLimitExceeded, PageNotFound, WriteConflict
 from pagefault.base.log import Evicted, Faulted
 from pagefault.base.tokens import open_tokenizer
+from pagefault.memory.behind import prepare, settle
 from pagefault.memory.core import Memory, Tools
 from pagefault.memory.forgetting import forget
 from pagefault.memory.keeping import pin, release
@@ -90,8 +91,8 @@ async def test_a_settled_session_is_written_without_anybody_waiting(
     memory: Memory, seat: Residency
 ) -> None:
     page_id = await say(memory, seat, "text")
-    memory.settle(seat)
-    memory.settle(seat)
+    settle(memory, seat)
+    settle(memory, seat)
     with anyio.fail_after(10):
         while seat.pending:
             await anyio.lowlevel.checkpoint()
@@ -303,7 +304,9 @@ async def test_a_pin_of_another_server_is_respected(make_memory: MakeMemory) -> 
 ACTIONS = st.lists(
     st.tuples(
         st.integers(0, 1),
-        st.sampled_from(["say", "recall", "drop", "pin", "unpin", "flush", "refresh", "keep"]),
+        st.sampled_from(
+            ["say", "recall", "drop", "pin", "unpin", "flush", "refresh", "keep", "prepare"]
+        ),
         st.integers(0, 11),
     ),
     max_size=25,
@@ -369,6 +372,8 @@ async def act(memory: Memory, seat: Residency, action: str, number: int) -> None
         await keep(memory, seat, prose(20 + number * 15, number))
     elif action == "flush":
         await memory.flush()
+    elif action == "prepare":
+        await prepare(memory, seat)
     elif action == "refresh":
         await memory.seat(seat.workspace, "s1")
     elif await memory.store.page(seat.workspace, page_id, "s1") is not None:

@@ -13,8 +13,9 @@ from .base.log import EventAdded, Operation, PageAdded, SessionChanged, SessionO
 from .base.page import PREFIXES, SOURCE_TRUST
 from .base.tokens import Tokenizer
 from .memory import Memory
+from .memory.behind import settle
 from .memory.context import MODES
-from .memory.mapping import page_of
+from .memory.mapping import Yielded, page_of
 from .memory.media import kept_beside
 from .memory.prefetching import digest
 from .memory.writing import map_new, mapped_forms
@@ -81,7 +82,7 @@ class RecordedBatch:
 
     events: tuple[RecordedEvent, ...]
     tokens: int
-    evicted: tuple[str, ...]
+    yielded: Yielded
     obtained: str | None = None
 
 
@@ -118,7 +119,7 @@ async def start(memory: Memory, workspace: Workspace, request: StartRequest) -> 
         applied = await memory.apply(Commit(workspace, memory.now(), "model", [operation]))
         seat.saw(applied.sessions[handle])
         await seat.refresh()
-        memory.settle(seat)  # a smaller budget has let go of pages
+        settle(memory, seat)  # a smaller budget has let go of pages
     others = await memory.store.sessions(workspace, 6)
     return Started(
         seat,
@@ -163,8 +164,10 @@ async def record(
         seat.saw(applied.sessions[seat.row.id])
         if not imported and any(event.role == "user" for event in read):
             seat.announced = None
-        evicted = () if imported else map_new(seat, await batch.forms(memory, applied))
-    return RecordedBatch(batch.answers(applied), batch.tokens(applied), evicted, applied.obtained)
+        yielded = Yielded()
+        if not imported:
+            yielded = map_new(seat, await batch.forms(memory, applied)).told(seat)
+    return RecordedBatch(batch.answers(applied), batch.tokens(applied), yielded, applied.obtained)
 
 
 async def _beginning(memory: Memory, seat: Residency, events: Sequence[Recorded]) -> int | None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from .base.log import Evicted, Faulted, FaultedIn, Operation, SessionOpened, TurnBegan
+from .base.log import Demoted, Evicted, Faulted, FaultedIn, Operation, SessionOpened, TurnBegan
 from .base.page import Page
+from .paging.demotion import Step
 from .paging.eviction import POLICIES, Policy
 from .paging.resident import Mapped
 from .paging.working_set import WorkingSet
@@ -58,6 +59,7 @@ class Residency:
     fault_tokens: int = 0
     calls: int = 0  # of this turn, in this process
     last_reply: float = 0.0
+    untold: dict[str, Step] = field(default_factory=dict)  # who yielded unasked
     announced: bytes | None = None  # digest of the message that began this turn unrecorded
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     _revision: int = 0
@@ -114,6 +116,12 @@ class Residency:
             await self._decide_again()
         else:
             self.saw(row)
+
+    def tell(self) -> list[Step]:
+        """Who yielded though no call said so, as turns began or for a message, and is so still."""
+        told = list(self.untold.values())
+        self.untold.clear()
+        return [step for step in told if _is_so(step, self.set.get(step.page.page_id))]
 
     def decide(self, decide: Decide, page_id: str | None = None) -> list[Operation]:
         """Take a decision now; it is written by the next `flush`."""
@@ -242,6 +250,10 @@ class Residency:
                 self.decide(decision.decide, decision.page_id)
 
 
+def _is_so(step: Step, page: Mapped | None) -> bool:
+    return (page.level if page else None) == step.level
+
+
 def _fit(seat: Residency) -> list[Operation]:
     """Let go of what a budget that has become smaller has no room for."""
     gone = seat.set.plan_fit()
@@ -251,11 +263,25 @@ def _fit(seat: Residency) -> list[Operation]:
 
 
 def release_idle(seat: Residency) -> list[Operation]:
-    """As a turn begins, and the room runs out: let go in one batch of what is not worth keeping."""
-    gone = [step.page for step in seat.set.plan_idle()]
-    for page in gone:
-        seat.set.give_way(page.page_id)
-    return [Evicted(session=seat.row.id, page_id=page.page_id, cause="idle") for page in gone]
+    """As a turn begins, and the room runs out: let go in one batch of what is not worth keeping.
+
+    Who has a stub is shown as that, and goes another time.
+    """
+    steps = seat.set.plan_idle()
+    for step in steps:
+        seat.set.shrink(step)
+        seat.untold[step.page.page_id] = step
+    return [yielded(seat.row.id, step, "idle") for step in steps]
+
+
+def yielded(session: str, step: Step, cause: str) -> Operation:
+    """What to log of a page that had to yield."""
+    page_id = step.page.page_id
+    if step.level is None:
+        return Evicted(session=session, page_id=page_id, cause=cause)
+    return Demoted(
+        session=session, page_id=page_id, level=step.level, tokens=step.tokens, cause=cause
+    )
 
 
 def _empty(rules: Rules) -> WorkingSet:

@@ -29,6 +29,7 @@ from redis.asyncio import Redis
 from tests.measuring.filling import LENGTH, fill, memory_at, texts, workspace_in
 from tests.redis.servers import Standalone, find_server
 
+from pagefault.memory.behind import settle
 from pagefault.memory.core import Memory
 from pagefault.memory.faulting import FaultRequest, fault
 from pagefault.memory.recall import SearchRequest, search
@@ -113,8 +114,8 @@ async def fault_in(bench: Bench, count: int) -> Times:
     async def act() -> None:
         seat = await memory.seat(bench.workspace, _SESSION)
         done = await fault(memory, seat, FaultRequest(bench.unread.pop()))
-        memory.settle(seat)
-        assert done.admission.page is not None
+        settle(memory, seat)
+        assert done.mapped
         assert not done.hit
 
     began = time.perf_counter()
@@ -128,7 +129,7 @@ async def write_page(bench: Bench, session: str = _SESSION) -> None:
     """A new page, durable and mapped when this is over."""
     seat = await bench.memory.seat(bench.workspace, session, whole=False)
     await write(bench.memory, seat, WriteRequest(next(bench.new)))
-    bench.memory.settle(seat)
+    settle(bench.memory, seat)
 
 
 async def write_alone(bench: Bench, count: int) -> Times:

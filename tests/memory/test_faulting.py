@@ -387,7 +387,7 @@ async def test_a_fault_says_who_yielded_and_how_much_is_left(make_memory: MakeMe
         third = await say(memory, seat, prose(200, 3))
         assert mapped(seat) == [second, third]
         answer = await recall(memory, seat, first)
-        assert [victim.page_id for victim in answer.admission.evicted] == [second]
+        assert answer.yielded.evicted == [second]
         assert mapped(seat) == [third, first]
         assert (seat.set.used, seat.set.left) == (400, 100)
 
@@ -403,7 +403,7 @@ async def test_a_page_larger_than_the_working_set_is_answered_and_not_mapped(
         before = mapped(seat)
         answer = await recall(memory, seat, large)
         assert answer.text == text
-        assert answer.admission.page is None
+        assert not answer.mapped
         assert mapped(seat) == before == small
         assert answer.notes == (
             "answered and not mapped: its 501 tokens do not fit beside the pins "
@@ -419,7 +419,7 @@ async def test_a_page_that_does_not_fit_beside_the_pins_is_answered_and_not_mapp
         await pin(memory, seat, pinned, pinned=True, turns=None)
         large = await keep(memory, seat, prose(251, 2))
         answer = await recall(memory, seat, large, target_level=0)
-        assert answer.admission.page is None
+        assert not answer.mapped
         assert answer.notes[-1].endswith("(250 of 500 tokens)")
         assert pinned in mapped(seat)
 
@@ -433,7 +433,7 @@ async def test_a_pinned_stub_cannot_be_faulted_up_beyond_what_pins_may_hold(
         await pin(memory, seat, page_id, pinned=True, turns=None)
         answer = await recall(memory, seat, page_id, target_level=0)
         assert answer.text == prose(300, 1)
-        assert answer.admission.page is None
+        assert not answer.mapped
         assert level_of(seat, page_id) == 3
         assert seat.set.pinned_tokens() <= 250
 

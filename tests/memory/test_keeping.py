@@ -65,7 +65,7 @@ async def test_pinning_maps_a_page_that_was_not_mapped(make_memory: MakeMemory) 
         assert page_id not in mapped(seat)
         done = await pin(memory, seat, page_id, pinned=True, turns=None)
         assert done.mapped
-        assert done.evicted == ("msg_2", "msg_3")
+        assert done.yielded.evicted == ["msg_2", "msg_3"]
         assert page_id in mapped(seat)
         assert seat.faults == 0
 

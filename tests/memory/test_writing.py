@@ -100,7 +100,7 @@ async def test_writing_says_who_yielded(make_memory: MakeMemory) -> None:
     async with seated(make_memory, budget_tokens=500) as (memory, seat):
         first = await say(memory, seat, prose(300))
         written = await write(memory, seat, WriteRequest(prose(300, 1)))
-        assert written.evicted == (first,)
+        assert written.yielded.evicted == [first]
 
 
 async def test_a_repeated_key_gives_the_first_page_and_writes_nothing(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pagefault.base.page import PAGE_TYPES
+from pagefault.paging.demotion import Step
 from pagefault.paging.eviction import POLICIES, Policy, in_order
 from pagefault.paging.eviction.lru import lru
 from pagefault.paging.resident import Mapped
@@ -341,7 +342,8 @@ def test_pinned_and_protected_pages_do_not_go_for_being_idle() -> None:
 def test_an_idle_page_with_a_smaller_form_is_shown_in_it() -> None:
     made = in_turns(dead(range(1, 9)), *([] for _ in range(40)), dead([9, 10]))
     made.begin_turn(made.turn + 1)
-    steps = made.plan_idle({"msg_1": (3, 20)})
+    made.learned.forms.learn("msg_1", 1, 3, 20)
+    steps = made.plan_idle()
     assert [(step.page.page_id, step.level, step.tokens) for step in steps] == [
         ("msg_1", 3, 20),
         ("msg_2", None, 0),
@@ -467,6 +469,7 @@ class WorkingSets(RuleBasedStateMachine):
         self.set.commit(admission)
         if admission.page is None:
             assert not admission.evicted
+            assert not admission.demoted
             assert wanted.tokens > BUDGET - pinned_beside(self.set, before, page_id)
         elif admission.touched:
             expected = replace(before[page_id], touched=0, turn=0)
@@ -484,12 +487,24 @@ class WorkingSets(RuleBasedStateMachine):
         held = sum(one.tokens for one in before.values()) - (known.tokens if known else 0)
         needed = held + wanted - BUDGET
         gone = ids(admission.evicted)
-        for victim in admission.evicted:
+        for step in admission.demoted:
+            after = self.set.get(step.page.page_id)
+            assert after is not None
+            self.check_stub(step, after)
+        for victim in (*admission.evicted, *(step.page for step in admission.demoted)):
             assert not victim.is_pinned(self.set.turn)
-            assert self.set.used + victim.tokens > BUDGET, "a page yielded that need not have"
+            now = self.set.get(victim.page_id)
+            freed = victim.tokens - (now.tokens if now else 0)
+            assert self.set.used + freed > BUDGET, "a page yielded that need not have"
             ahead = order[: ids(order).index(victim.page_id)]
             assert sum(one.tokens for one in ahead) < needed, "those ahead of it would have done"
         assert set(gone) == set(before) - set(self.mapped())
+
+    def check_stub(self, step: Step, after: Mapped) -> None:
+        """Want of room changes what a page is shown as, and nothing else of it."""
+        assert (after.level, after.tokens) == (step.level, step.tokens)
+        assert after.tokens < step.page.tokens
+        assert replace(after, level=step.page.level, tokens=step.page.tokens) == step.page
 
     @precondition(lambda self: len(self.set) > 0)
     @rule(data=st.data(), turns=st.one_of(st.none(), st.integers(0, 3)))
@@ -533,11 +548,17 @@ class WorkingSets(RuleBasedStateMachine):
     def begin_turn(self) -> None:
         self.set.begin_turn(self.set.turn + 1)
 
-    @rule(form=st.integers(1, 20))
-    def release_what_is_idle(self, form: int) -> None:
+    @rule(page_id=NAMES, version=st.sampled_from([1, 1, 2]), tokens=st.integers(1, 20))
+    def keep_a_stub(self, page_id: str, version: int, tokens: int) -> None:
+        before = self.mapped()
+        self.set.learned.forms.learn(page_id, version, 3, tokens)
+        assert self.mapped() == before
+
+    @rule()
+    def release_what_is_idle(self) -> None:
         before = self.mapped()
         room = self.set.left
-        steps = self.set.plan_idle({"msg_3": (3, form), "msg_7": (3, form)})
+        steps = self.set.plan_idle()
         assert self.mapped() == before
         assert not steps or room < BUDGET
         for step in steps:
@@ -545,10 +566,11 @@ class WorkingSets(RuleBasedStateMachine):
             assert not step.page.is_protected(self.set.turn)
             assert step.page.turn < self.set.turn
             assert before[step.page.page_id] == step.page
-            if step.level is None:
-                assert self.set.give_way(step.page.page_id)
-            else:
-                assert self.set.demote(step.page.page_id, step.level, step.tokens)
+            assert self.set.shrink(step)
+            assert not self.set.shrink(step)
+            after = self.set.get(step.page.page_id)
+            if after is not None:
+                self.check_stub(step, after)
         assert len({step.page.page_id for step in steps}) == len(steps)
 
     @rule()

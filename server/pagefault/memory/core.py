@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import TracebackType
@@ -14,7 +14,7 @@ import anyio.abc
 
 from ..base.clock import Clock, Ids
 from ..base.config import Settings
-from ..base.errors import StoreDamaged, StoreError, StoreUnavailable
+from ..base.errors import StoreDamaged, StoreUnavailable
 from ..base.log import Operation, TurnBegan
 from ..base.page import Page
 from ..base.tokens import Tokenizer
@@ -209,12 +209,14 @@ class Memory:
             raise StoreUnavailable(message)
         return answer
 
-    def settle(self, seat: Residency) -> None:
-        """Have the session's decisions written behind the reply."""
-        key = (seat.workspace.key, seat.row.id)
-        if seat.pending and self._tasks is not None and key not in self._scheduled:
+    def behind(self, key: tuple[int, str], work: Callable[[], Awaitable[None]]) -> None:
+        """Have something done for a session soon after the reply; once, however often it is asked.
+
+        ``key``: of the workspace, and the session's handle.
+        """
+        if self._tasks is not None and key not in self._scheduled:
             self._scheduled.add(key)
-            self._tasks.start_soon(self._write_behind, key, seat)
+            self._tasks.start_soon(self._soon, key, work)
 
     async def flush(self) -> None:
         """Write every decision taken so far."""
@@ -230,13 +232,10 @@ class Memory:
                 await self._store.close()
                 self._store = None
 
-    async def _write_behind(self, key: tuple[int, str], seat: Residency) -> None:
+    async def _soon(self, key: tuple[int, str], work: Callable[[], Awaitable[None]]) -> None:
         await anyio.sleep(_BEHIND)
         self._scheduled.discard(key)
-        try:
-            await seat.flush(self.now())
-        except StoreError:
-            return  # the decisions stay pending; the next call that writes says what is wrong
+        await work()
 
     async def _make_room(self) -> None:
         while len(self._seats) > _SEATS:

@@ -14,7 +14,7 @@ from ..paging.working_set import Admission
 from ..residency import Residency
 from .core import Memory
 from .levels import Shown, at_level, fullest, images
-from .mapping import admit, placed
+from .mapping import Yielded, admit, placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class Fault:
     shown: Shown
     text: str
     next_offset: int | None
-    admission: Admission
+    mapped: bool
+    yielded: Yielded
     quota: Quota
     hit: bool
     notes: tuple[str, ...]
@@ -117,8 +118,20 @@ async def _fault(memory: Memory, seat: Residency, page: Page, request: FaultRequ
     if admission.page is None:
         notes = (*notes, _not_mapped(seat, page.page_id, shown))
     shown_with = () if request.offset else await images(memory, seat.workspace, page, shown)
-    left = quota_of(memory, seat)
-    return Fault(page, shown, text, next_offset, admission, left, hit, notes, tuple(shown_with))
+    yielded = Yielded()
+    yielded.add(admission)
+    return Fault(
+        page,
+        shown,
+        text,
+        next_offset,
+        admission.page is not None,
+        yielded.told(seat),
+        quota_of(memory, seat),
+        hit,
+        notes,
+        tuple(shown_with),
+    )
 
 
 async def _choose(

@@ -16,7 +16,7 @@ from ..stores.contract import Commit
 from .core import Memory
 from .faulting import find_page
 from .levels import Shown, at_level
-from .mapping import lines_of, placed
+from .mapping import Yielded, lines_of, placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Pin:
     pinned: bool
     until_turn: int | None
     mapped: bool
-    evicted: tuple[str, ...]
+    yielded: Yielded
     obtained: str | None = None
 
 
@@ -89,8 +89,9 @@ async def _pin(
     seat.set.commit(admission)
     if page.page_id in seat.set:
         seat.set.pin(page.page_id, pinned=pinned, until=until)
-    evicted = tuple(victim.page_id for victim in admission.evicted)
-    return Pin(page.page_id, pinned, until, page.page_id in seat.set, evicted, applied.obtained)
+    yielded = Yielded()
+    yielded.add(admission)
+    return Pin(page.page_id, pinned, until, page.page_id in seat.set, yielded, applied.obtained)
 
 
 async def release(

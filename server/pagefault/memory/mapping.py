@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from ..base.log import Evicted, FaultedIn, Operation, PageAdded, Touched, VersionAdded
+from ..base.log import FaultedIn, Operation, PageAdded, Touched, VersionAdded
 from ..base.page import Page
+from ..paging.demotion import Step
 from ..paging.resident import Mapped
 from ..paging.working_set import Admission
-from ..residency import Residency
+from ..residency import Residency, yielded
 from ..stores.contract import Applied
+
+
+@dataclass(slots=True)
+class Yielded:
+    """Who had to yield: ids of pages that were let go, and steps of those shown as stubs."""
+
+    evicted: list[str] = field(default_factory=list)
+    demoted: list[Step] = field(default_factory=list)
+
+    def add(self, admission: Admission) -> None:
+        """Count in who yielded for one page."""
+        self.evicted.extend(victim.page_id for victim in admission.evicted)
+        self.demoted.extend(admission.demoted)
+
+    def told(self, seat: Residency) -> Yielded:
+        """The same, and before them those of whom no reply has told yet."""
+        steps = seat.tell()
+        return Yielded(
+            [*(step.page.page_id for step in steps if step.level is None), *self.evicted],
+            [*(step for step in steps if step.level is not None), *self.demoted],
+        )
 
 
 def placed(page: Page, level: int, tokens: int) -> Mapped:
@@ -37,10 +59,8 @@ def admit(seat: Residency, page: Mapped, reason: str) -> tuple[Admission, list[O
 
 def lines_of(seat: Residency, admission: Admission, page_id: str, reason: str) -> list[Operation]:
     """What to log of an admission: who yielded for the page, and how it is mapped."""
-    lines: list[Operation] = [
-        Evicted(session=seat.row.id, page_id=victim.page_id, cause=page_id)
-        for victim in admission.evicted
-    ]
+    steps = (*map(Step, admission.evicted), *admission.demoted)
+    lines: list[Operation] = [yielded(seat.row.id, step, page_id) for step in steps]
     if admission.page is not None:
         lines.append(_line(seat, admission, admission.page, reason))
     return lines

@@ -72,6 +72,13 @@ def state_of(seat: Residency) -> State:
     """What a pack shows of the session, beside the pages' contents."""
     thrash = seat.set.learned.thrash  # shown as pressure
     return (
-        (seat.turn, seat.set.budget, seat.row.mode, thrash.evictions, thrash.returns),
+        (
+            seat.turn,
+            seat.set.budget,
+            seat.row.mode,
+            seat.row.policy,
+            thrash.evictions,
+            thrash.returns,
+        ),
         *seat.set.pages(),
     )

@@ -17,6 +17,7 @@ from ..index import query
 from ..index.document import Hit, Search
 from ..index.folding import bare
 from ..index.snippet import Wanted, wanted
+from ..paging.demotion import Step
 from ..paging.lately import Lately
 from ..paging.prefetch import FEW, IDLE, SPECULATIVE, Candidate, Wish, chosen, guesses, referred_to
 from ..paging.resident import Mapped
@@ -132,10 +133,12 @@ def _touch(seat: Residency, page_id: str, reason: str) -> list[Operation]:
 def _bring(seat: Residency, now: Mapped, reason: str) -> list[Operation]:
     guess = reason == SPECULATIVE
     admission = seat.set.plan(now, faulted=not guess)
-    busy = any(seat.turn - victim.turn < IDLE for victim in admission.evicted)
+    steps = (*map(Step, admission.evicted), *admission.demoted)
+    busy = any(seat.turn - step.page.turn < IDLE for step in steps)
     if now.page_id in seat.set or (guess and busy):
         return []
     seat.set.commit(admission)
+    seat.untold.update((step.page.page_id, step) for step in steps)
     return lines_of(seat, admission, now.page_id, reason)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..base.errors import InvalidArgument, PageForgotten, PageNotFound, WriteConflict
 from ..base.event import KEY_LENGTH, NAME_LENGTH, clean
@@ -17,7 +17,7 @@ from ..stores.contract import Applied, Commit, Conflict
 from .core import Memory
 from .faulting import find_page
 from .levels import MODEL, fullest, kept_levels
-from .mapping import admit, page_of, placed, revised
+from .mapping import Yielded, admit, page_of, placed, revised
 from .media import kept_beside
 from .renewing import renew
 
@@ -53,7 +53,7 @@ class Written:
     version: int
     tokens: int
     duplicate: bool = False
-    evicted: tuple[str, ...] = ()
+    yielded: Yielded = field(default_factory=Yielded)
     level: int | None = None
     obtained: str | None = None
 
@@ -92,25 +92,26 @@ async def write(memory: Memory, seat: Residency, request: WriteRequest) -> Writt
     return await _page(memory, seat, request, draft)
 
 
-def map_new(seat: Residency, pages: Sequence[tuple[Mapped, Mapped | None]]) -> tuple[str, ...]:
-    """Map pages that were just written, each at the level that fits; who was evicted for them.
+def map_new(seat: Residency, pages: Sequence[tuple[Mapped, Mapped | None]]) -> Yielded:
+    """Map pages that were just written, each at the level that fits; who yielded for them.
 
     Each comes as it is at level 0, and at the level that fits where that does not.
     """
-    evicted: list[str] = []
+    yielded = Yielded()
 
     def decide(seat: Residency) -> list[Operation]:
         lines: list[Operation] = []
-        evicted.clear()
+        yielded.evicted.clear()
+        yielded.demoted.clear()
         for full, small in pages:
             fits = full.tokens <= seat.set.room(full.page_id)
             admission, more = admit(seat, full if fits else (small or full), "recorded")
             lines.extend(more)
-            evicted.extend(victim.page_id for victim in admission.evicted)
+            yielded.add(admission)
         return lines
 
     seat.decide(decide)
-    return tuple(evicted)
+    return yielded
 
 
 async def mapped_forms(memory: Memory, seat: Residency, page: Page) -> tuple[Mapped, Mapped | None]:
@@ -237,6 +238,7 @@ async def _represent(
     )
     applied = await memory.apply(_commit(memory, seat, draft, [line]))
     async with seat.lock:
+        seat.set.learned.forms.forget(page.page_id)
         known = seat.set.get(page.page_id)
         if known is not None and known.version == page.version:
             await renew(memory, seat, known, page)
@@ -286,12 +288,12 @@ async def _map(
 ) -> Written:
     async with seat.lock:
         seat.saw(applied.sessions[seat.row.id])
-        evicted = map_new(seat, [await mapped_forms(memory, seat, page)])
+        yielded = map_new(seat, [await mapped_forms(memory, seat, page)])
     return Written(
         page.page_id,
         page.version,
         draft.tokens,
-        evicted=evicted,
+        yielded=yielded,
         obtained=applied.obtained,
     )
 

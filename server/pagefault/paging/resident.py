@@ -11,7 +11,8 @@ class Mapped:
 
     ``protected_until`` is the first turn in which it is not protected any more, ``pinned_until``
     the last in which a pin holds; None with ``pinned`` True is a pin for good. ``uses``: in how
-    many turns it was used, old ones counting less; the set works it out (`Reuse.uses`).
+    many turns it was used, old ones counting less; the set works it out (`Reuse.uses`). ``whole``:
+    the tokens that it was used with, where want of room has made it smaller since.
     """
 
     page_id: str
@@ -29,6 +30,7 @@ class Mapped:
     role: str | None = None
     modality: str = "text"
     uses: float = field(default=1.0, compare=False)
+    whole: int = field(default=0, compare=False)
 
     def is_pinned(self, turn: int) -> bool:
         """Whether the pin still holds in that turn."""

@@ -6,12 +6,12 @@ out. Invariant: the tokens of the mapped pages never exceed the budget.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from . import demotion
 from .eviction import ByWeight, Policy, Ranks, in_order
+from .forms import Forms
 from .resident import Mapped
 from .reuse import Reuse
 from .thrash import Thrash
@@ -21,10 +21,14 @@ _AHEAD = 4  # turns like the last whose evictions are looked at when room runs o
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What mapping a page takes. ``page`` None: it does not fit, and nobody yields for it."""
+    """What mapping a page takes. ``page`` None: it does not fit, and nobody yields for it.
+
+    ``demoted``: of those who yield, whose stub still fits into what that frees.
+    """
 
     page: Mapped | None
     evicted: tuple[Mapped, ...] = ()
+    demoted: tuple[demotion.Step, ...] = ()
     remapped: bool = False  # it was mapped before, at another level or version
     touched: bool = False  # it was mapped just so: only its recency changes
 
@@ -35,6 +39,7 @@ class Learned:
 
     reuse: Reuse = field(default_factory=Reuse)
     thrash: Thrash = field(default_factory=Thrash)
+    forms: Forms = field(default_factory=Forms)
 
 
 class WorkingSet:
@@ -135,28 +140,34 @@ class WorkingSet:
         freed = known.tokens if known else 0
         if page.tokens > freed and page.tokens > self.room(page.page_id):
             return Admission(None)
-        victims = self._victims(page.tokens - freed - self.left, page.page_id)
-        wanted = self._placed(page, known, faulted)
-        return Admission(wanted, victims, remapped=known is not None)
+        needed = page.tokens - freed - self.left
+        victims = self._victims(needed, page.page_id)
+        stubs = self._stubs(victims, sum(victim.tokens for victim in victims) - needed)
+        return Admission(
+            self._placed(page, known, faulted),
+            tuple(victim for victim in victims if victim.page_id not in stubs),
+            tuple(stubs.values()),
+            remapped=known is not None,
+        )
 
     def plan_fit(self) -> tuple[Mapped, ...]:
         """Who yields so that the pages fit a budget that has become smaller; pins last of all."""
         return self._victims(-self.left, None, pins_too=True)
 
-    def plan_idle(
-        self, smaller: Mapping[str, tuple[int, int]] = MappingProxyType({})
-    ) -> tuple[demotion.Step, ...]:
+    def plan_idle(self) -> tuple[demotion.Step, ...]:
         """Who goes before anybody has to, at the beginning of a turn: nobody while there is room.
 
         There is none when a turn like the one before would not fit into what is left. Then so
         much is freed at once, since each change of the context costs: of the pages that would
         yield within a few such turns anyway, those that are not worth keeping until then. Nobody
-        goes while pages that went keep coming back. ``smaller`` as in `demotion.plan`.
+        goes while pages that went keep coming back. Who has a stub is shown as that first.
         """
         short = min(self._came, self.budget) - self.left
         if short <= 0 or self.learned.thrash.high:
             return ()
         next_ones = self._victims(short * _AHEAD, None)
+        forms = {page.page_id: self.learned.forms.smaller(page) for page in next_ones}
+        smaller = {page_id: form for page_id, form in forms.items() if form is not None}
         due = demotion.due(next_ones, self.turn, self.learned.reuse, smaller=smaller)
         chosen: list[demotion.Step] = []
         for step in due:
@@ -166,15 +177,25 @@ class WorkingSet:
             short -= step.page.tokens - step.tokens
         return tuple(chosen)
 
+    def unprepared(self) -> list[Mapped]:
+        """Who would yield within a few turns like these, and could be shown as a stub first."""
+        coming = max(self._came, self._coming)
+        next_ones = self._victims(coming * _AHEAD - self.left, None)
+        return [page for page in next_ones if not self.learned.forms.knows(page)]
+
     def commit(self, admission: Admission) -> None:
         """Carry an admission out."""
         for page in admission.evicted:
             self.give_way(page.page_id)
+        for step in admission.demoted:
+            self.shrink(step)
         wanted = admission.page
         if wanted is None:
             return
-        if wanted.page_id not in self._pages:
-            self._coming += wanted.tokens
+        known = self._pages.get(wanted.page_id)
+        grows = wanted.tokens - (known.tokens if known else 0)
+        if grows > 0:
+            self._coming += grows
             self.learned.thrash.mapped(wanted.page_id)
         self._put(wanted)
         self.learned.reuse.used(wanted, self.turn)
@@ -186,6 +207,22 @@ class WorkingSet:
             return False
         used = replace(page, touched=self._tick + 1, turn=self.turn)
         self._put(replace(used, level=level, tokens=tokens))
+        return True
+
+    def shrink(self, step: demotion.Step) -> bool:
+        """Let a page go, or show it as its stub, for want of room; False when it is not so mapped.
+
+        It was last used when it was, and is as dear to lose as it was.
+        """
+        page = self._pages.get(step.page.page_id)
+        if step.level is None:
+            return self.give_way(step.page.page_id)
+        if page is None or page.tokens <= step.tokens:
+            return False
+        self.learned.thrash.evicted(page.page_id, page.tokens - step.tokens, self.turn)
+        self._used += step.tokens - page.tokens
+        whole = max(page.tokens, page.whole)
+        self._place(replace(page, level=step.level, tokens=step.tokens, whole=whole))
         return True
 
     def give_way(self, page_id: str) -> bool:
@@ -212,6 +249,7 @@ class WorkingSet:
         self.evict(page_id)
         self._evicted.pop(page_id, None)
         self.learned.reuse.forget(page_id)
+        self.learned.forms.forget(page_id)
 
     def pin(self, page_id: str, *, pinned: bool, until: int | None) -> None:
         """Set or lift a mapped page's pin."""
@@ -291,6 +329,20 @@ class WorkingSet:
             chosen.append(page)
             needed -= page.tokens
         return _no_more_than_needed(chosen, -needed)
+
+    def _stubs(self, victims: Sequence[Mapped], spare: int) -> dict[str, demotion.Step]:
+        """Which of them can stay as stubs within ``spare`` tokens; the last to go first.
+
+        Nobody else yields for them, now or later: they are the first to go when room is needed
+        again, and then free what they took.
+        """
+        stubs: dict[str, demotion.Step] = {}
+        for page in reversed(victims):
+            form = self.learned.forms.smaller(page)
+            if form is not None and form[1] <= spare:
+                stubs[page.page_id] = demotion.Step(page, *form)
+                spare -= form[1]
+        return stubs
 
     def _order(self, spared: str | None, *, pins_too: bool) -> Iterator[Mapped]:
         """Who may yield, in order; what comes later is looked at only when it is asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ..base.event import canonical
 from ..base.tokens import Tokenizer
@@ -14,11 +14,12 @@ _NOTE = 24  # tokens of a note that says what was cut
 _NEWEST_LAST = ("log", "versions")  # of these the end is kept
 _PAGED = "results"  # what `next` goes on with
 
+T = TypeVar("T")
 Place = tuple[dict[str, Any], str]
 
 
-def some(call: Call, name: str, ids: Sequence[str]) -> list[str]:
-    """The first of many ids that the reply only mentions, and a note when there are more."""
+def some(call: Call, name: str, ids: Sequence[T]) -> list[T]:
+    """The first of many ids, or short entries, and a note when the reply does not have them all."""
     if len(ids) > _SIDE:
         call.notes.append(f"{name}: {_SIDE} of {len(ids):,} named")
     return list(ids[:_SIDE])

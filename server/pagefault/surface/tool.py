@@ -17,6 +17,7 @@ from pydantic import PrivateAttr
 from ..base.errors import PagefaultError
 from ..base.event import clean
 from ..memory import Memory
+from ..memory.behind import settle
 from .door import Call, Door
 from .parameters import Parameters
 from .ranges import whole
@@ -141,7 +142,7 @@ class MemoryTool(Tool):
         try:
             return call, await body(call, **given)
         finally:
-            call.memory.settle(call.seat)
+            settle(call.memory, call.seat)
 
 
 def unforeseen(memory: Memory, where: str) -> str:

@@ -22,7 +22,7 @@ def _weight(page: Mapped) -> Weight:
     Of a fault's cost per token kept, the square root counts: in full, it drives out every large
     page, which saves faults and wastes tokens.
     """
-    size = max(page.tokens, 1)
+    size = max(page.tokens, page.whole, 1)  # a stub in its place makes nobody dearer to lose
     worth = log2(page.uses) + page.turn / HALF_LIFE + log2((_FAULT + size) / size) / 2
     return (worth, page.touched)
 

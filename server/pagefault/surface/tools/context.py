@@ -10,13 +10,19 @@ from pydantic import Field
 from ...base.errors import InvalidArgument, TokenLimitExceeded
 from ...base.event import canonical
 from ...memory.context import Context, ContextRequest, build
+from ...memory.mapping import Yielded
 from ...memory.messages import Messages, build_messages
 from ..door import Call
+from ..effects import effects_of
 from ..ranges import readable, some
 from ..tool import Spec
 
 _FRAME = 64  # tokens of a reply around the message
-_BROUGHT = ("prefetched", "prefetched_as")  # of the first build of a call, which had the message
+_BROUGHT = (
+    "prefetched",
+    "prefetched_as",
+    "effects",
+)  # of the first build of a call, which had the message
 
 
 async def context_build(
@@ -108,11 +114,13 @@ def _without(budget: int, reserved: int | None) -> int:
 
 
 def _named(call: Call, built: Context | Messages) -> dict[str, Any]:
+    effects = effects_of(call, Yielded().told(call.seat))
     return {
         "pages": list(built.pages),
         "omitted": some(call, "omitted", built.omitted) or None,
         "prefetched": list(built.brought) or None,
         "prefetched_as": dict(built.why) or None,
+        "effects": effects if any(effects.values()) else None,
     }
 
 

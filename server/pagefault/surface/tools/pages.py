@@ -17,6 +17,7 @@ from ...memory.keeping import pin, release
 from ...memory.recall import Quoted, SearchRequest, search
 from ...memory.writing import WriteRequest, Written, write
 from ..door import Call
+from ..effects import effects_of
 from ..ranges import clip_text, some
 from ..tool import Spec
 
@@ -43,14 +44,12 @@ async def page_fault(
     answer = await fault(call.memory, call.seat, request)
     call.notes.extend(answer.notes)
     call.images.extend(answer.images)
-    admission = answer.admission
     shown = {"level": answer.shown.level, "version": answer.page.version, "content": answer.text}
     reply = call.answer(
         page=_page(call, answer.page) | shown,
         effects={
-            "mapped": admission.page is not None,
-            "evicted": some(call, "evicted", [page.page_id for page in admission.evicted]),
-            "demoted": [],
+            "mapped": answer.mapped,
+            **effects_of(call, answer.yielded),
             "tokens": answer.shown.tokens,
             "tokens_left": call.seat.set.left,
             "faults_left": answer.quota.faults_left,
@@ -163,7 +162,7 @@ async def page_pin(
         pinned=done.pinned,
         until_turn=done.until_turn,
         mapped=done.mapped,
-        evicted=some(call, "evicted", done.evicted) or None,
+        **_unless_empty(effects_of(call, done.yielded)),
         tokens_left=call.seat.set.left,
         durability=done.obtained,
     )
@@ -276,6 +275,10 @@ def _page(call: Call, page: Page) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
+def _unless_empty(effects: dict[str, list[Any]]) -> dict[str, Any]:
+    return {name: listed or None for name, listed in effects.items()}
+
+
 def _short(name: str | None) -> str | None:
     return name if name is None or len(name) <= _NAME else name[: _NAME - 1] + "…"
 
@@ -302,7 +305,7 @@ def _written(call: Call, written: Written) -> dict[str, Any]:
         "tokens": written.tokens,
         "level": written.level,
         "duplicate": written.duplicate or None,
-        "evicted": some(call, "evicted", written.evicted) or None,
+        **_unless_empty(effects_of(call, written.yielded)),
         "durability": written.obtained,
     }
 

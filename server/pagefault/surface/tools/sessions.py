@@ -21,6 +21,7 @@ from ...paging.tally import Tally
 from ...residency import Residency
 from ...stores.contract import Session, Workspace
 from ..door import LATEST, Call, Door
+from ..effects import effects_of
 from ..ranges import some
 from ..tool import Spec
 from ..transport.principal import principal_of
@@ -114,7 +115,8 @@ async def session_record(
             for event in done.events
         ],
         tokens=done.tokens,
-        evicted_count=len(done.evicted) or None,  # all their ids would be dear
+        evicted_count=len(done.yielded.evicted) or None,  # all their ids would be dear
+        demoted=effects_of(call, done.yielded)["demoted"] or None,
         durability=done.obtained,
     )
 
