@@ -7,8 +7,9 @@
 
 Every page and every decision goes through `WorkingSet`; nothing is decided here. One event is one
 turn. ``Importance``, ``Lru``, ``Cost``, ``Modality`` have protection off; ``…Protected`` has the
-server's own defaults. ``Adaptive`` is the demotion plan where changing the context costs nothing,
-which is how that measurement counts; ``AdaptiveBatched`` is the plan with the server's prices.
+server's own defaults, ``…Stubs`` keeps stubs of those who yield in what room is spare.
+``Adaptive`` is the demotion plan where changing the context costs nothing, which is how that
+measurement counts; ``AdaptiveBatched`` is the plan with the server's prices.
 """
 
 from __future__ import annotations
@@ -48,12 +49,23 @@ class Replayed:
         self.set.begin_turn(step + 1)
         admission = self.set.plan(page, faulted=faulted)
         self.set.commit(admission)
-        gone = [victim.page_id for victim in admission.evicted]
+        gone = [victim.page_id for victim in admission.evicted if victim.level == 0]
+        gone += [step.page.page_id for step in admission.demoted]
         return gone if admission.page is not None else [page_id]
 
     def touch(self, page_id: str, step: int) -> None:
         self.set.begin_turn(step + 1)
         self.set.commit(self.set.plan(self.seen[page_id]))
+
+
+class Stubs(Replayed):
+    """As where every page's stub is ready: a page shown as that counts as gone, and takes room."""
+
+    stub: ClassVar[int] = 24
+
+    def admit(self, page_id: str, tokens: int, step: int, kind: str) -> list[str]:
+        self.set.learned.forms.learn(page_id, 1, 3, self.stub)
+        return super().admit(page_id, tokens, step, kind)
 
 
 class Importance(Replayed):
@@ -70,6 +82,14 @@ class Cost(Replayed):
 
 class Modality(Replayed):
     policy = "modality"
+
+
+class LruStubs(Stubs):
+    policy = "lru"
+
+
+class CostStubs(Stubs):
+    policy = "cost"
 
 
 class ImportanceProtected(Importance):

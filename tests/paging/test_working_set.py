@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -351,6 +352,23 @@ def test_an_idle_page_with_a_smaller_form_is_shown_in_it() -> None:
     ]
 
 
+@pytest.mark.parametrize("policy", POLICIES.values())
+def test_stubs_cost_nobody_a_place(policy: Policy) -> None:
+    """The same pages stay in full, be there stubs of those that went or not."""
+    rng = random.Random(7)
+    with_stubs, without = (WorkingSet(400, policy, protection=0, damping=0) for _ in range(2))
+    for turn in range(300):
+        number = rng.randrange(40)
+        wanted = page(f"msg_{number}", 10 + number * 5 % 91)
+        with_stubs.learned.forms.learn(wanted.page_id, 1, 3, 9)
+        for made in (with_stubs, without):
+            made.begin_turn(turn)
+            lay(made, wanted, faulted=True)
+        in_full = [one.page_id for one in with_stubs.pages() if one.level == 0]
+        assert in_full == ids(without.pages())
+    assert any(one.level == 3 for one in with_stubs.pages())
+
+
 def test_nobody_goes_while_the_pages_that_went_keep_coming_back() -> None:
     made = in_turns(dead(range(1, 9)), *([] for _ in range(40)), dead([9, 10]))
     for number in range(1, 5):
@@ -606,12 +624,13 @@ class WorkingSets(RuleBasedStateMachine):
 
 
 def yielding(made: WorkingSet, spared: str) -> list[Mapped]:
-    """Who yields before whom, told from the pages alone: unprotected, then protected."""
+    """Who yields before whom, told from the pages alone: stubs, unprotected, then protected."""
     free = [one for one in made.pages() if one.page_id != spared and not one.is_pinned(made.turn)]
     protected = [one for one in free if one.protected_until > made.turn]
     rest = [one for one in free if one.protected_until <= made.turn]
     oldest = sorted(protected, key=lambda one: (one.mapped_turn, one.touched))
-    return [*made.policy(rest), *oldest]
+    stubs = [one for one in rest if one.whole]
+    return [*stubs, *made.policy([one for one in rest if not one.whole]), *oldest]
 
 
 def pinned_beside(made: WorkingSet, pages: dict[str, Mapped], page_id: str) -> int:

@@ -69,6 +69,7 @@ class WorkingSet:
         self.learned = learned or Learned()
         self._pages: dict[str, Mapped] = {}
         self._pins: set[str] = set()
+        self._shrunk: set[str] = set()  # that are stubs for want of room
         self._rank()
         for page in pages:
             self._place(self._known(page))
@@ -131,8 +132,9 @@ class WorkingSet:
     def plan(self, page: Mapped, *, faulted: bool = True) -> Admission:
         """How ``page`` would be mapped: touched, remapped, or admitted at others' cost.
 
-        Others yield in this order: unprotected pages by the policy, then protected ones, the
-        longest protected first. Pinned pages never yield. No more are named than are needed.
+        Others yield in this order: what are stubs for want of room, unprotected pages by the
+        policy, then protected ones, the longest protected first. Pinned pages never yield. No more
+        are named than are needed.
         """
         known = self._pages.get(page.page_id)
         if known is not None and _same(known, page):
@@ -206,7 +208,7 @@ class WorkingSet:
         if page is None or page.tokens <= tokens:
             return False
         used = replace(page, touched=self._tick + 1, turn=self.turn)
-        self._put(replace(used, level=level, tokens=tokens))
+        self._put(replace(used, level=level, tokens=tokens, whole=0))
         return True
 
     def shrink(self, step: demotion.Step) -> bool:
@@ -238,6 +240,7 @@ class WorkingSet:
         if page is None:
             return False
         self._pins.discard(page_id)
+        self._shrunk.discard(page_id)
         if self._ranks is not None:
             self._ranks.drop(page_id)
         self._used -= page.tokens
@@ -284,6 +287,7 @@ class WorkingSet:
     def _place(self, page: Mapped) -> None:
         self._pages[page.page_id] = page
         (self._pins.add if page.pinned else self._pins.discard)(page.page_id)
+        (self._shrunk.add if page.whole else self._shrunk.discard)(page.page_id)
         if self._ranks is not None:
             self._ranks.put(page)
 
@@ -349,8 +353,12 @@ class WorkingSet:
         turn = self.turn
         protected: list[Mapped] = []
         pins: list[Mapped] = []
+        shrunk = sorted(map(self._pages.__getitem__, self._shrunk), key=lambda page: page.touched)
+        stubs = [page for page in shrunk if not (page.is_pinned(turn) or page.is_protected(turn))]
+        yield from (page for page in stubs if page.page_id != spared)
+        gone = {page.page_id for page in stubs}
         for page in self._by_policy(spared):
-            if page.page_id == spared:
+            if page.page_id == spared or page.page_id in gone:
                 continue
             if page.is_pinned(turn):
                 pins.append(page)
