@@ -17,7 +17,8 @@ from .base.page import Page
 from .paging.demotion import Step
 from .paging.eviction import POLICIES, Policy
 from .paging.resident import Mapped
-from .paging.working_set import WorkingSet
+from .paging.reuse import Reuse
+from .paging.working_set import Learned, WorkingSet
 from .stores.contract import Applied, Commit, Conflict, Resident, Session, Store, Workspace
 
 _PLACING = (FaultedIn, Evicted)
@@ -68,10 +69,18 @@ class Residency:
 
     @classmethod
     async def read(
-        cls, store: Store, workspace: Workspace, row: Session, rules: Rules
+        cls,
+        store: Store,
+        workspace: Workspace,
+        row: Session,
+        rules: Rules,
+        reuse: Reuse | None = None,
     ) -> Residency:
-        """The session as the store has it; ``row`` may be of a session not yet written."""
-        made = cls(store, workspace, rules, row, _empty(rules))
+        """The session as the store has it; ``row`` may be of a session not yet written.
+
+        ``reuse``: what is known of how it uses pages, nothing if it is not given.
+        """
+        made = cls(store, workspace, rules, row, _empty(rules, reuse or Reuse()))
         await made._load(row)
         made.decide(_fit)
         made.last_reply = row.active_at
@@ -284,8 +293,8 @@ def yielded(session: str, step: Step, cause: str) -> Operation:
     )
 
 
-def _empty(rules: Rules) -> WorkingSet:
-    return WorkingSet(rules.budget, rules.policy)
+def _empty(rules: Rules, reuse: Reuse) -> WorkingSet:
+    return WorkingSet(rules.budget, rules.policy, learned=Learned(reuse))
 
 
 def _mapped(resident: Resident) -> Mapped:

@@ -9,18 +9,24 @@ Every page and every decision goes through `WorkingSet`; nothing is decided here
 turn. ``Importance``, ``Lru``, ``Cost``, ``Modality`` have protection off; ``…Protected`` has the
 server's own defaults, ``…Stubs`` keeps stubs of those who yield in what room is spare.
 ``Adaptive`` is the demotion plan where changing the context costs nothing, which is how that
-measurement counts; ``AdaptiveBatched`` is the plan with the server's prices.
+measurement counts, and ``AdaptiveBatched`` the plan with the server's prices. They know one
+trace alone; ``Habitual`` and ``HabitualBatched`` begin with what the traces before have taught, as
+the server does with the sessions of a workspace.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from typing import ClassVar
 
 from pagefault.paging.demotion import PRICES, Prices, plan
 from pagefault.paging.eviction import POLICIES
+from pagefault.paging.habits import Habits
 from pagefault.paging.resident import Mapped
-from pagefault.paging.working_set import WorkingSet
+from pagefault.paging.reuse import Reuse
+from pagefault.paging.working_set import Learned, WorkingSet
 
 # How a class of pages in the traces would be recorded: files, searches and outputs come from tools.
 ROLES = {"user": "user", "turn": "user", "session": "user"}
@@ -108,7 +114,13 @@ class Adaptive:
     prices: ClassVar[Prices] = replace(PRICES, broken=0.0)
 
     def __init__(self) -> None:
-        self.set = WorkingSet(10**12, POLICIES["importance"], protection=0, damping=0)
+        learned = Learned(self.reuse())
+        order = POLICIES["importance"]
+        self.set = WorkingSet(10**12, order, protection=0, damping=0, learned=learned)
+
+    def reuse(self) -> Reuse:
+        """What is known before the first event."""
+        return Reuse()
 
     def tick(self, step: int, page_id: str, tokens: int, kind: str, referenced: bool) -> list[str]:
         self.set.begin_turn(step + 1)
@@ -123,6 +135,21 @@ class Adaptive:
 
 class AdaptiveBatched(Adaptive):
     prices = PRICES
+
+
+class Habitual(Adaptive):
+    """The same where the traces of a run are sessions of one workspace, one after the other."""
+
+    habits: ClassVar[Habits] = Habits()
+    numbers: ClassVar[Iterator[int]] = count()
+
+    def reuse(self) -> Reuse:
+        return self.habits.reuse(f"s{next(self.numbers)}")
+
+
+class HabitualBatched(Habitual):
+    prices = PRICES
+    habits = Habits()
 
 
 class Releasing(ImportanceProtected):

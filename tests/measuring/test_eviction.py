@@ -39,7 +39,7 @@ def test_what_an_adapter_says_it_evicted_is_what_the_set_no_longer_maps(
         assert sum(size(int(each[1:])) for each in resident) <= BUDGET
 
 
-@pytest.mark.parametrize("name", ["Adaptive", "AdaptiveBatched"])
+@pytest.mark.parametrize("name", ["Adaptive", "AdaptiveBatched", "Habitual", "HabitualBatched"])
 @given(events=EVENTS)
 def test_what_an_adapter_drops_was_there_and_is_not_what_was_just_used(
     name: str, events: list[tuple[int, str]]

@@ -19,6 +19,7 @@ from ..base.log import Operation, TurnBegan
 from ..base.page import Page
 from ..base.tokens import Tokenizer
 from ..paging.eviction import Policy
+from ..paging.habits import Habits
 from ..paging.lately import Lately
 from ..paging.levels import COMPRESSORS, Compressor
 from ..paging.turns import overdue
@@ -54,6 +55,7 @@ class Memory:
         self.lately: dict[int, Lately] = {}  # by workspace; `following.follow` keeps up
         self.packs = Packs()
         self.counts: defaultdict[str, Counts] = defaultdict(Counts)  # by principal
+        self._habits: defaultdict[int, Habits] = defaultdict(Habits)  # by workspace
         self._store: Store | None = None
         self._opening = anyio.Lock()
         self._seats: OrderedDict[tuple[int, str], Residency] = OrderedDict()
@@ -133,7 +135,8 @@ class Memory:
         if seat is None:
             row = await self.store.session(workspace, session)
             row = row or Session(session, 0, self.now(), self.now())
-            seat = await Residency.read(self.store, workspace, row, self._rules())
+            reuse = self._habits[workspace.key].reuse(session)
+            seat = await Residency.read(self.store, workspace, row, self._rules(), reuse)
             seat = self._seats.setdefault(key, seat)
             await self._make_room()
         elif whole:

@@ -4,7 +4,7 @@ The longer a page has been idle, the less likely its next turn brings a use: abo
 proportion, in every kind of session that was measured. So idle time is counted in doublings. A
 class has a rate of uses per doubling, and for each doubling a rate of its own, which is believed
 the more, the more was seen; until then the class speaks for it, and for a class the pages of its
-type and role, and for those one number.
+type and role, and for those what other sessions have shown (`habits`), or one number.
 
 Derived, and approximate: after a restart the pages that are mapped tell of their last uses, and
 what was learned before is learned anew.
@@ -13,10 +13,11 @@ what was learned before is learned anew.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import log, log1p
+from types import MappingProxyType
 
 from .resident import Mapped
 
@@ -28,8 +29,13 @@ _CLASS = 4.0  # uses that have to be seen before a class is believed as much as 
 _DOUBLING = 8.0  # the same for one doubling of a class
 _PAGES = 4096  # whose last use is remembered; before that, the longest idle counts as unused
 
+# Uses in a time e times as long: of the class at large, and for each doubling of idle turns.
+Rates = tuple[float, Sequence[float]]
+_KNOWING_NOTHING: Rates = (_RATE, (_RATE,) * _DOUBLINGS)
+
 # The pages that are thought to be used alike: type and role, and a power of four of the tokens.
 Class = tuple[str, str | None, int]
+Key = tuple[object, ...]  # a class, or what several belong to
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +49,39 @@ class _Last:
 
 
 @dataclass(slots=True)
-class _Seen:
+class Seen:
     """Uses, and time in which there could have been some, by doublings of idle turns."""
 
     uses: list[float] = field(default_factory=lambda: [0.0] * _DOUBLINGS)
     time: list[float] = field(default_factory=lambda: [0.0] * _DOUBLINGS)
 
     def idle(self, turns: int, times: int = 1) -> None:
+        """So many pages were idle for so many turns."""
         for doubling, time in enumerate(_times(turns)):
             self.time[doubling] += time * times
 
-    def copy(self) -> _Seen:
-        return _Seen(list(self.uses), list(self.time))
+    def copy(self) -> Seen:
+        """One that can be counted on without changing this."""
+        return Seen(list(self.uses), list(self.time))
+
+    def add(self, other: Seen) -> None:
+        """Count what was seen elsewhere as well."""
+        self.uses = [mine + more for mine, more in zip(self.uses, other.uses, strict=True)]
+        self.time = [mine + more for mine, more in zip(self.time, other.time, strict=True)]
 
 
 class Reuse:
-    """The session's uses so far. ``tokens``: of all the pages it has had, each once."""
+    """The session's uses so far. ``tokens``: of all the pages it has had, each once.
 
-    def __init__(self) -> None:
+    ``taught``: what other sessions have shown, as the first guess.
+    """
+
+    def __init__(self, taught: Mapping[Key, Seen] = MappingProxyType({})) -> None:
         self.tokens = 0
+        self._taught = taught
+        self._priors: dict[Class, Rates] = {}
         self._last: OrderedDict[str, _Last] = OrderedDict()
-        self._seen: dict[tuple[object, ...], _Seen] = {}
+        self._seen: dict[Key, Seen] = {}
 
     def uses(self, page_id: str, turn: int) -> float:
         """In how many turns the page will have been used when it is used in this one as well."""
@@ -107,16 +125,28 @@ class Reuse:
 
     def chances(self, turn: int) -> Chances:
         """What has been learned up to that turn, the idle time of every page included."""
+        return Chances(self._all(turn), self._prior)
+
+    def taught(self) -> Mapping[Key, Seen]:
+        """What it has to tell other sessions: its own uses, up to the last of them."""
+        return self._all(max((last.turn for last in self._last.values()), default=0))
+
+    def _all(self, turn: int) -> dict[Key, Seen]:
         seen = {key: each.copy() for key, each in self._seen.items()}
         waiting = Counter((last.kind, turn - last.turn) for last in self._last.values())
         for (kind, idle), pages in waiting.items():
             for key in _above(kind):
-                seen.setdefault(key, _Seen()).idle(idle, pages)
-        return Chances(seen)
+                seen.setdefault(key, Seen()).idle(idle, pages)
+        return seen
+
+    def _prior(self, kind: Class) -> Rates:
+        if kind not in self._priors:
+            self._priors[kind] = _learned(_KNOWING_NOTHING, self._taught, kind)
+        return self._priors[kind]
 
     def _learn(self, kind: Class, idle: int, *, again: bool) -> None:
         for key in _above(kind):
-            seen = self._seen.setdefault(key, _Seen())
+            seen = self._seen.setdefault(key, Seen())
             seen.idle(idle)
             if again:
                 seen.uses[_doubling(idle)] += 1
@@ -125,8 +155,9 @@ class Reuse:
 class Chances:
     """How likely pages are to be used again, as far as a session has told."""
 
-    def __init__(self, seen: dict[tuple[object, ...], _Seen]) -> None:
+    def __init__(self, seen: Mapping[Key, Seen], prior: Callable[[Class], Rates]) -> None:
         self._seen = seen
+        self._prior = prior
         self._rates: dict[Class, Sequence[float]] = {}
         self._soon: dict[tuple[Class, int], float] = {}
 
@@ -145,23 +176,26 @@ class Chances:
     def _rates_of(self, kind: Class) -> Sequence[float]:
         """Uses in a time e times as long, for each doubling of idle turns."""
         if kind not in self._rates:
-            rate, rates = _RATE, [_RATE] * _DOUBLINGS
-            for key in _above(kind):
-                seen = self._seen.get(key) or _Seen()
-                told = _posterior(rate, _CLASS, sum(seen.uses), sum(seen.time))
-                rates = [each * told / rate for each in rates]
-                rates = [
-                    _posterior(*parts)
-                    for parts in zip(
-                        rates, [_DOUBLING] * _DOUBLINGS, seen.uses, seen.time, strict=True
-                    )
-                ]
-                rate = told
-            self._rates[kind] = rates
+            _, self._rates[kind] = _learned(self._prior(kind), self._seen, kind)
         return self._rates[kind]
 
 
-def _above(kind: Class) -> Iterable[tuple[object, ...]]:
+def _learned(prior: Rates, seen_of: Mapping[Key, Seen], kind: Class) -> Rates:
+    """The rates of a class when what was seen of it, and of what it belongs to, is known."""
+    rate, rates = prior
+    for key in _above(kind):
+        seen = seen_of.get(key) or Seen()
+        told = _posterior(rate, _CLASS, sum(seen.uses), sum(seen.time))
+        rates = [each * told / rate for each in rates]
+        rates = [
+            _posterior(*parts)
+            for parts in zip(rates, [_DOUBLING] * _DOUBLINGS, seen.uses, seen.time, strict=True)
+        ]
+        rate = told
+    return rate, rates
+
+
+def _above(kind: Class) -> Iterable[Key]:
     """What a class belongs to, the widest first, and itself."""
     return (kind[:2], kind)
 
