@@ -27,6 +27,7 @@ _DOUBLINGS = 12  # of idle turns that are told apart; the last stands for all be
 _RATE = 0.5  # uses in a time e times as long, of pages nothing is known of
 _CLASS = 4.0  # uses that have to be seen before a class is believed as much as what is above it
 _DOUBLING = 8.0  # the same for one doubling of a class
+_TIME = 32.0  # and the most that what is above it is worth, in logarithms of turns
 _PAGES = 4096  # whose last use is remembered; before that, the longest idle counts as unused
 
 # Uses in a time e times as long: of the class at large, and for each doubling of idle turns.
@@ -201,7 +202,11 @@ def _above(kind: Class) -> Iterable[Key]:
 
 
 def _posterior(prior: float, strength: float, uses: float, time: float) -> float:
-    """The mean rate after ``uses`` in ``time``, the prior being worth ``strength`` uses."""
+    """The mean rate after ``uses`` in ``time``, the prior being worth ``strength`` uses.
+
+    It is never worth more than so much time: else a low prior would be the hardest to unlearn.
+    """
+    strength = min(strength, prior * _TIME)
     return (strength + uses) / (strength / prior + time)
 
 
