@@ -63,7 +63,7 @@ end
 
 -- The kinds of lines that say what a session maps, pins and reads: MOVES of base/log.py.
 local MOVES = {version = true, revert = true, pin = true, fault_in = true, demote = true,
-  evict = true}
+  evict = true, supersede = true}
 
 -- CALLS and LESSONS there.
 local CALLS = {call = true, call_seen = true, verdict = true}
@@ -160,7 +160,8 @@ local function repeats(draft, op)
   if op.kind == 'session' then return session_exists(op.session) end
   if op.key then return written_before(draft, op) end
   return op.page_slot >= 0 and draft.duplicates[op.page_slot]
-    or op.event_slot >= 0 and draft.duplicates[op.event_slot] or false
+    or op.event_slot >= 0 and draft.duplicates[op.event_slot]
+    or op.by_slot >= 0 and draft.duplicates[op.by_slot] or false
 end
 
 local fill = {}

@@ -144,6 +144,16 @@ function fold.revert(line, data)
   index(line)
 end
 
+function fold.supersede(line, data)
+  local page = key.page(line.page)
+  local home = redis.call('HGET', page, 'h')
+  local branch = home == line.session and 's' or 's@' .. line.session
+  local before = redis.call('HGET', page, branch)
+  local link = line.position .. ' ' .. (data.by or '-')
+  redis.call('HSET', page, branch, before and before .. ' ' .. link or link)
+  redis.call('SADD', key.linked, line.page)
+end
+
 function fold.represent(line, data)
   local page, level = key.page(line.page), 'r' .. int(data.version) .. '.' .. int(data.level)
   local before, now = redis.call('HGET', page, level),

@@ -16,6 +16,7 @@ local key = {
   active = W .. ':active',      -- sorted set: "number handle" of each session, by last activity
   blobs = W .. ':blobs',        -- hash: checksum of bytes that pages hold beside their text -> content
   handles = W .. ':handles',    -- sorted set, all scores 0: the handles in their order
+  linked = W .. ':linked',      -- set: pages that were ever linked to what supersedes them
 }
 
 -- hash: the session's row; `number` is the position of the line that opened it
@@ -41,7 +42,8 @@ function key.pinned(handle) return W .. ':si:' .. handle end
 -- branch, `@HANDLE` that of another ("version", or "version position" where that was gone back to by
 -- the line at the position), `^POSITION` the head before the one that the line there made, `rN.L` "content tokens origin" of level L of version
 -- N, `b` contents that it holds beside its text, `x` contents of levels that were replaced, `#HANDLE` for another session in which it is, or
--- was, mapped or pinned
+-- was, mapped or pinned, `s` the links of the home branch to what supersedes it, `s@HANDLE` those of
+-- another ("position page position page …", the page "-" where it is read itself again)
 function key.page(id) return W .. ':p:' .. id end
 -- list: positions of its lines; set: pages that name it in derived_from
 function key.trail(id) return W .. ':pl:' .. id end
@@ -122,4 +124,43 @@ local function head_of(page, handle)
     if version then return version end
   end
   return branch_head(page, '@', math.huge)
+end
+
+-- What supersedes a page by the last link of a branch up to a position, "-" for the page itself;
+-- nil where none of its links counts.
+local function branch_link(page, branch, upto)
+  local links = redis.call('HGET', key.page(page), branch)
+  local words = links and words_of(links) or {}
+  for i = #words - 1, 1, -2 do
+    local by = words[i + 1]
+    local counts = by == '-' or redis.call('HEXISTS', key.page(by), 'f') == 0
+    if counts and tonumber(words[i]) <= upto then return by end
+  end
+end
+
+-- What a session reads in a page's place, nil for the page itself: by the nearest branch that says
+-- so; the home branch speaks last for a page that the session's lineage did not make.
+local function link_of(page, handle)
+  if redis.call('SISMEMBER', key.linked, page) == 0 then return nil end
+  local about = redis.call('HMGET', key.page(page), 'h', 'v1')
+  local made, own = tonumber(words_of(about[2])[1]), false
+  for _, branch in ipairs(lineage_of(handle)) do
+    local is_home = branch.handle == about[1]
+    own = own or (is_home and made <= branch.upto)
+    local by = branch_link(page, is_home and 's' or 's@' .. branch.handle, branch.upto)
+    if by then return by ~= '-' and by or nil end
+  end
+  local by = not own and branch_link(page, 's', math.huge)
+  return by and by ~= '-' and by or nil
+end
+
+-- What supersedes a page, what supersedes that, and so on; a ring is gone round once.
+local function superseded_by(page, handle)
+  local found, seen, by = {}, {[page] = true}, link_of(page, handle)
+  while by and not seen[by] do
+    found[#found + 1] = by
+    seen[by] = true
+    by = link_of(by, handle)
+  end
+  return found
 end

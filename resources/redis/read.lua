@@ -42,7 +42,11 @@ function ask.sessions(limit)
 end
 
 function ask.residents(handle)
-  return {redis.call('HGETALL', key.resident(handle)), redis.call('HGETALL', key.pinned(handle))}
+  local kept, superseded = redis.call('HGETALL', key.resident(handle)), {}
+  for i = 1, redis.call('EXISTS', key.linked) == 1 and #kept or 0, 2 do
+    if #superseded_by(kept[i], handle) > 0 then superseded[#superseded + 1] = kept[i] end
+  end
+  return {kept, redis.call('HGETALL', key.pinned(handle)), superseded}
 end
 
 -- Handles that begin with a prefix: of the latest sessions the latest first, then any others.
@@ -72,14 +76,25 @@ local function version_words(page, version)
   return made and words_of(made)
 end
 
--- home, position of the tombstone, version, the page's first line, the line of the version
+-- home, position of the tombstone, version, the page's first line, the line of the version, what
+-- supersedes the page
 local function page_as_read(page, handle)
   local about = redis.call('HMGET', key.page(page), 'h', 'f')
   if not about[1] then return false end
   local version = head_of(page, handle)
   local first = line_at(version_words(page, '1')[1])
   local line = version == '1' and '' or line_at(version_words(page, version)[1])
-  return {about[1], about[2] or '', version, first, line}
+  return {about[1], about[2] or '', version, first, line, superseded_by(page, handle)}
+end
+
+-- Pages, each with what supersedes it; the others are left out.
+function ask.superseded(handle, ...)
+  local found = {}
+  for _, page in ipairs(redis.call('EXISTS', key.linked) == 1 and {...} or {}) do
+    local chain = superseded_by(page, handle)
+    if #chain > 0 then found[#found + 1] = {page, chain} end
+  end
+  return found
 end
 
 function ask.pages(handle, ...)
@@ -102,8 +117,8 @@ function ask.page(handle, name)
   if not found then return '' end
   local content = key.content(version_words(name, found[3])[2])
   local small = redis.call('STRLEN', content) <= READ_AHEAD
-  found[6] = ask.levels(name, found[3])
-  found[7] = small and redis.call('GET', content) or ''
+  found[7] = ask.levels(name, found[3])
+  found[8] = small and redis.call('GET', content) or ''
   return found
 end
 

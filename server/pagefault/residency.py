@@ -313,4 +313,5 @@ def _mapped(resident: Resident) -> Mapped:
         pinned_until=resident.pinned_until,
         role=resident.role,
         modality=resident.modality,
+        superseded=resident.superseded,
     )

@@ -474,6 +474,7 @@ acts = st.lists(
                 "keep",
                 "revise",
                 "others",
+                "supersede",
                 "say",
                 "fault",
                 "drop",
@@ -521,6 +522,9 @@ async def _act_on(
     if kind in ("revise", "others"):
         text = prose(5 + number, number + (40 if kind == "revise" else 80))
         await keep(memory, seat if kind == "revise" else other, text, page_id=page)
+    elif kind == "supersede":
+        request = WriteRequest(prose(5 + number, number + 120), supersedes=[page])
+        await write(memory, other if number % 3 == 0 else seat, request)
     elif kind == "fault":
         await fault(memory, seat, FaultRequest(page, target_level=(0, 3)[number % 2]))
     elif kind in ("drop", "shrink"):
@@ -557,6 +561,7 @@ async def test_after_anything_a_restore_gives_what_was_at_the_checkpoint(
         texts = await texts_of(memory, seat, list(was))
         own = await own_pages(memory, seat)
         owned = await texts_of(memory, seat, own)
+        links = await links_of(memory, seat, [*was, *own])
         for kind, number in since:
             await act(memory, seat, kind, number)
         done = await restore(memory, seat, "here")
@@ -569,11 +574,22 @@ async def test_after_anything_a_restore_gives_what_was_at_the_checkpoint(
         for page, text in {**owned, **texts}.items():
             if page in alive:
                 assert alive[page] == text
+        there = await memory.store.pages(seat.workspace, list(links.values()), "s1")
+        now = await links_of(memory, seat, list(links))
+        for page, by in links.items():
+            if page in alive and (by == "" or by in there):
+                assert now[page] == by
         assert in_the_set(seat) == {
             page: (shown.version, shown.level, shown.tokens)
             for page, shown in (await state(memory, seat)).items()
         }
         assert seat.set.used <= 200
+
+
+async def links_of(memory: Memory, seat: Residency, pages: Sequence[str]) -> dict[str, str]:
+    """What stands in each page's place, as far as it was not forgotten; "" for the page itself."""
+    found = await memory.store.pages(seat.workspace, pages, seat.row.id)
+    return {name: next(iter(page.superseded_by), "") for name, page in found.items()}
 
 
 async def own_pages(memory: Memory, seat: Residency) -> list[str]:

@@ -25,6 +25,7 @@ from pagefault.base.log import (
     Pinned,
     Represented,
     SessionChanged,
+    Superseded,
     Touched,
     TurnBegan,
 )
@@ -41,7 +42,7 @@ CALLED = {
     *("GET", "SET", "STRLEN", "GETRANGE"),
     *("HGET", "HMGET", "HSET", "HSETNX", "HDEL", "HINCRBY", "HEXISTS", "HGETALL"),
     *("LLEN", "LINDEX", "LRANGE", "RPUSH"),
-    *("SADD", "SMEMBERS"),
+    *("SADD", "SMEMBERS", "SISMEMBER"),
     *("ZADD", "ZREM", "ZCARD", "ZRANGE", "ZREVRANGE", "ZRANGEBYLEX"),
     *("XADD", "XRANGE"),
 }
@@ -103,6 +104,7 @@ METHODS: dict[str, tuple[int, Call]] = {
     "pages": (1, lambda bench: bench.store.pages(bench.workspace, ["claim_1", "x"], "s1")),
     "recent_pages": (1, lambda bench: bench.store.recent_pages(bench.workspace, "s1", 5)),
     "latest_page": (1, lambda bench: bench.store.latest_page(bench.workspace, "s1", "claim")),
+    "superseded": (1, lambda bench: bench.store.superseded(bench.workspace, ["claim_1"], "s1")),
     "page_of_key": (1, lambda bench: bench.store.page_of_key(bench.workspace, "s1", "k")),
     "content": (1, lambda bench: bench.store.content(bench.workspace, 2)),
     "contents": (1, lambda bench: bench.store.contents(bench.workspace, 0, 5)),
@@ -156,6 +158,7 @@ async def fill(bench: Bench) -> None:
         ),
         Pinned(session="s1", page_id=page, pinned=True),
         SessionChanged(session="s1", title="a title"),
+        Superseded(session="s1", page_id=page, by="claim_2"),
         contents=[b"short"],
     )
     await bench.do(

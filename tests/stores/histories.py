@@ -27,6 +27,7 @@ from pagefault.base.log import (
     Reverted,
     SessionChanged,
     SessionOpened,
+    Superseded,
     Touched,
     TurnBegan,
 )
@@ -78,6 +79,8 @@ KINDS = (
     "restore",
     "call",
     "call",
+    "supersede",
+    "supersede",
 )
 
 
@@ -156,6 +159,9 @@ class Chronicle:
             versions = await self.bench.store.versions(self.bench.workspace, page)
             version = versions[step.number % len(versions)].version
             operations = [Reverted(session=step.session, page_id=page, version=version)]
+        elif step.kind == "supersede":
+            by = alive[step.number % len(alive)] if step.number % 7 else None
+            operations = [Superseded(session=step.session, page_id=page, by=by)]
         else:
             operations = _WITH_PAGE[step.kind](step, page)
         return await self._commit(step, operations)

@@ -10,7 +10,7 @@ from tests.stores.conftest import StartChild
 from tests.stores.making import Bench
 
 from pagefault.base.errors import StoreTooNew
-from pagefault.base.log import HERE, Reverted, SessionChanged, SessionOpened
+from pagefault.base.log import HERE, Reverted, SessionChanged, SessionOpened, Superseded
 from pagefault.stores.sqlite import SqliteStore, schema
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ async def test_a_file_from_before_sessions_had_a_policy_gives_none_to_its_sessio
     path = tmp_path / "memory.db"
     await filled(path)
     db = apsw.Connection(str(path))
-    db.execute("ALTER TABLE session DROP COLUMN policy")
+    db.execute("ALTER TABLE session DROP COLUMN policy; DROP TABLE superseded")
     db.pragma("user_version", 4)
     db.close()
     bench = await Bench.at(SqliteStore.open(path))
@@ -142,6 +142,7 @@ async def test_a_file_of_the_first_schema_is_brought_to_the_present_one(path: Pa
         ALTER TABLE session DROP COLUMN policy;
         ALTER TABLE written DROP COLUMN position;
         DROP TABLE reverted;
+        DROP TABLE superseded;
         DROP INDEX log_of_moves;
         DROP INDEX log_of_checkpoints;
         DROP INDEX log_of_calls;
@@ -162,5 +163,8 @@ async def test_a_file_of_the_first_schema_is_brought_to_the_present_one(path: Pa
     await bench.revise(page, "about beech")
     await bench.do(Reverted(session="s1", page_id=page, version=1))
     assert await bench.find("alder") == [page]
+    other = await bench.write("about cedar")
+    await bench.do(Superseded(session="s1", page_id=page, by=other))
+    assert len(await bench.store.moves(bench.workspace, "s1", 0, 9)) == 3
     await bench.store.close()
     assert state(path)[0] == CURRENT

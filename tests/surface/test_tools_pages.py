@@ -95,6 +95,22 @@ async def test_a_models_own_words_become_a_level_of_the_page(ask: Ask) -> None:
     assert full["page"]["content"] == long
 
 
+async def test_a_page_in_the_place_of_another_is_named_where_the_other_is_read_or_found(
+    ask: Ask,
+) -> None:
+    old = (await ask("page_write", content="the port is 8080", **HERE))["page_id"]
+    read = await ask("page_fault", page_id=old, **HERE)
+    assert "superseded_by" not in read["page"]
+    written = await ask("page_write", content="it is 9090 now", supersedes=old, **HERE)
+    read = await ask("page_fault", page_id=old, **HERE)
+    assert read["page"]["content"] == "the port is 8080"
+    assert read["page"]["superseded_by"] == written["page_id"]
+    (result,) = (await ask("search_pages", query="port 8080", **HERE))["results"]
+    assert (result["page_id"], result["superseded_by"]) == (old, written["page_id"])
+    log = (await ask("page_history", page_id=old, **HERE))["log"]
+    assert (log[-1]["kind"], log[-1]["by"]) == ("supersede", written["page_id"])
+
+
 async def test_a_page_can_be_pinned_as_it_is_written(ask: Ask) -> None:
     written = await ask("page_write", content="Never deploy on Fridays.", pinned=True, **HERE)
     assert written["pinned"] is True

@@ -140,6 +140,18 @@ class Reverted(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded(Operation):
+    """The session reads ``by`` in the page's place from here on; None: the page itself again.
+
+    The page stays readable. The line does not count any more once ``by`` is forgotten.
+    """
+
+    kind = "supersede"
+    page_id: str
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Represented(Operation):
     """A level of a version's content, in the words of ``origin``."""
 
@@ -343,6 +355,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     PageAdded,
     VersionAdded,
     Reverted,
+    Superseded,
     Represented,
     Pinned,
     Forgotten,
@@ -359,7 +372,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Fixed,
     Judged,
 )
-# What says which pages a session maps and pins, and which versions it reads.
+# What says which pages a session maps and pins, which versions it reads, and what in their place.
 MOVES: tuple[type[Operation], ...] = (
     VersionAdded,
     Reverted,
@@ -367,6 +380,7 @@ MOVES: tuple[type[Operation], ...] = (
     FaultedIn,
     Demoted,
     Evicted,
+    Superseded,
 )
 # What a session's calls are folded from.
 CALLS: tuple[type[Operation], ...] = (Called, SeenAgain, Judged)

@@ -74,7 +74,9 @@ class Page:
     times are Unix seconds, ``position`` is the log position at which the page was made.
     ``blobs``: of a page that holds more than text, how it was sent, and then the bytes of each
     image or recording (`base.media`). ``levels``: what is kept beside level 0, level to origin,
-    content id and tokens; None where many pages were read at once, without it.
+    content id and tokens; None where many pages were read at once, without it. ``superseded_by``:
+    the page that the session reads in its place, then what that is superseded by, and so on; the
+    last of them counts.
     """
 
     page_id: str
@@ -100,6 +102,7 @@ class Page:
     derived_from: tuple[str, ...] = ()
     position: int = 0
     blobs: tuple[int, ...] = ()
+    superseded_by: tuple[str, ...] = ()
     levels: Mapping[int, tuple[str, int, int]] | None = field(default=None, compare=False)
 
 

@@ -111,8 +111,7 @@ async def build(memory: Memory, seat: Residency, request: ContextRequest) -> Con
         parts = await _parts(memory, seat, mode, request.system_prompt, budget)
         state = state_of(seat)
     made = _fit(parts, budget, counts)
-    shown = {*made.pages, *made.omitted, *(page.page_id for page, *_ in parts.offers)}
-    memory.packs.keep(asked, seat, Pack(made, state, position, frozenset(shown)))
+    memory.packs.keep(asked, seat, Pack(made, state, position, _told_of(parts, made)))
     return with_brought(made, brought)
 
 
@@ -224,6 +223,14 @@ async def _unmapped(memory: Memory, seat: Residency) -> list[Page]:
     lineage = await lineage_of(memory, seat)
     just_gone = [page for page in known.values() if is_own(lineage, page)]
     return rank_available([*latest, *just_gone], [page.page_id for page in seat.set.pages()])
+
+
+def _told_of(parts: _Parts, made: Context) -> frozenset[str]:
+    """The pages that the context speaks of, and all that stand in their place."""
+    pages = [*(line.page for line in parts.lines), *(page for page, *_ in parts.offers)]
+    linked = (by for page in pages for by in page.superseded_by)
+    offered = (page.page_id for page, *_ in parts.offers)
+    return frozenset([*made.pages, *made.omitted, *offered, *linked])
 
 
 def _head(memory: Memory, mode: str, system_prompt: str | None) -> str:

@@ -195,6 +195,9 @@ class _Scion:
         sources: tuple[str, ...] = getattr(operation, "derived_from", ())
         if sources:
             changes["derived_from"] = tuple(self._id(line, old, makes=False) for old in sources)
+        by = getattr(operation, "by", None)
+        if by is not None:
+            changes["by"] = self._id(line, by, makes=False)
         cause = getattr(operation, "cause", None)
         if cause in self._ids or cause in self.piece.slots:
             changes["cause"] = self._id(line, str(cause), makes=False)

@@ -47,6 +47,7 @@ def placed(page: Page, level: int, tokens: int) -> Mapped:
         turn=0,
         role=page.role,
         modality=page.modality,
+        superseded=bool(page.superseded_by),
     )
 
 

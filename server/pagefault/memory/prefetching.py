@@ -26,6 +26,7 @@ from .core import Memory, begin_turn
 from .following import follow
 from .levels import fullest
 from .mapping import lines_of, placed
+from .sinking import ranked
 
 _ASKED = 4_000  # characters of a message that are searched for
 _STANDING_BONUS = 1.2  # on the score of what stands for much: claims, summaries, procedures
@@ -58,7 +59,8 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
     brought = []
     allowance = seat.set.room() // 2
     _touch_mapped(seat, wishes)
-    for wish in wishes:
+    last = [wish for wish in wishes if wish.page_id in pages and pages[wish.page_id].superseded_by]
+    for wish in [*(wish for wish in wishes if wish not in last), *last]:
         page = pages.get(wish.page_id)
         if wish.page_id in seat.set or page is None:
             continue
@@ -89,10 +91,8 @@ async def _candidates(memory: Memory, seat: Residency, message: str) -> list[Can
     """What a search for the message finds, best first, without the message itself."""
     words = wanted(message)
     named = set(query.parse(message).page_ids)
-    found = await memory.store.search(
-        seat.workspace,
-        seat.row.id,
-        Search(query=message, workspace=seat.workspace.key, limit=FEW + 1),
+    found, _ = await ranked(
+        memory, seat, Search(query=message, workspace=seat.workspace.key, limit=FEW + 1)
     )
     candidates = []
     for hit in found.hits:

@@ -13,6 +13,7 @@ from ..index.document import Hit, Search
 from ..index.snippet import Wanted, quote, wanted
 from ..residency import Residency
 from .core import Memory
+from .sinking import ranked
 
 SNIPPET_WIDTH = 240  # characters
 MOST = 50  # results of one call
@@ -37,11 +38,15 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """A hit with the words of the page that answer the question best."""
+    """A hit with the words of the page that answer the question best.
+
+    ``superseded_by``: the page that stands in its place now.
+    """
 
     hit: Hit
     session: str
     snippet: str
+    superseded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,9 @@ async def search(memory: Memory, seat: Residency, request: SearchRequest) -> Res
         InvalidArgument: a filter that does not exist, with those that do.
     """
     _check(request)
-    found = await memory.store.search(
-        seat.workspace,
-        seat.row.id,
+    found, links = await ranked(
+        memory,
+        seat,
         Search(
             query=request.query,
             workspace=seat.workspace.key,
@@ -81,7 +86,12 @@ async def search(memory: Memory, seat: Residency, request: SearchRequest) -> Res
     more = len(found.hits) > request.limit
     words = wanted(request.query)
     quoted = [
-        Quoted(hit, found.sessions.get(hit.session, ""), await _quote(memory, seat, hit, words))
+        Quoted(
+            hit,
+            found.sessions.get(hit.session, ""),
+            await _quote(memory, seat, hit, words),
+            links[hit.page_id][-1] if hit.page_id in links else None,
+        )
         for hit in hits
     ]
     next_offset = request.offset + request.limit if more else None

@@ -19,6 +19,7 @@ async def renew(memory: Memory, seat: Residency, known: Mapped, page: Page) -> N
     At its level, else at the fullest that fits, else not at all: a page is never shown with the
     tokens of another text.
     """
+    seat.set.supersede(page.page_id, superseded=bool(page.superseded_by))
     shown = await at_level(memory, seat.workspace, page, known.level)
     if (known.version, known.level, known.tokens) == (page.version, shown.level, shown.tokens):
         return

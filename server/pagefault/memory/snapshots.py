@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
@@ -22,11 +22,12 @@ from ..base.log import (
     Reverted,
     SessionChanged,
     SessionOpened,
+    Superseded,
     VersionAdded,
 )
 from ..base.page import Page
 from ..paging.eviction import DEFAULT
-from ..paging.past import Past, Place, head
+from ..paging.past import Past, Place, head, link
 from ..paging.resident import Mapped
 from ..paging.working_set import WorkingSet
 from ..residency import Residency
@@ -71,7 +72,8 @@ class Checkpoint:
 class Restoration:
     """What going back to a checkpoint took. ``undo``: the checkpoint that was written first.
 
-    ``reverted``: pages that read as an earlier version again; ``forgotten`` and ``left_out``: pages
+    ``reverted``: pages that read as an earlier version again; ``superseded``: pages in whose
+    place another stands as it did then, None for none; ``forgotten`` and ``left_out``: pages
     mapped then that have been deleted since, or find no room in the budget as it is now.
     """
 
@@ -83,6 +85,7 @@ class Restoration:
     forgotten: tuple[str, ...]
     left_out: tuple[str, ...]
     undo: str
+    superseded: Mapping[str, str | None] = field(default_factory=dict)
     obtained: str | None = None
 
 
@@ -309,8 +312,8 @@ async def _plan_restore(
     memory: Memory, seat: Residency, point: Checkpoint, undo: str
 ) -> _Plan[Restoration]:
     then = await at_position(memory, seat, point.position)
-    changed = await _changed(memory, seat, point.position)
-    named = list({**then.mapped, **then.pins} | dict.fromkeys(changed))
+    changed, relinked = await _changed(memory, seat, point.position)
+    named = list({**then.mapped, **then.pins} | dict.fromkeys([*changed, *relinked]))
     pages = await memory.store.pages(seat.workspace, named, seat.row.id)
     later = seat.turn - point.turn
     pins = {page: _shifted(until, later) for page, until in then.pins.items() if page in pages}
@@ -322,6 +325,7 @@ async def _plan_restore(
     left_out = _without_room(seat, wanted)
     kept = {page.page_id: page for page in wanted if page.page_id not in left_out}
     reverted = await _reverted(memory, seat, point.position, then, changed, pages)
+    links = await _links_then(memory, seat, point.position, then, relinked, pages)
     residents = await memory.store.residents(seat.workspace, seat.row.id)
     moved = list(_moves(seat.row.id, residents, kept, pins))
     operations: list[Operation] = [
@@ -332,6 +336,7 @@ async def _plan_restore(
             Reverted(session=seat.row.id, page_id=page_id, version=version)
             for page_id, version in reverted.items()
         ),
+        *(Superseded(session=seat.row.id, page_id=page_id, by=by) for page_id, by in links.items()),
         *moved,
     ]
     done = Restoration(
@@ -343,6 +348,7 @@ async def _plan_restore(
         tuple(page_id for page_id in then.mapped if page_id not in pages),
         left_out,
         undo,
+        links,
     )
     return _Plan(operations, lambda applied: replace(done, obtained=applied.obtained))
 
@@ -354,14 +360,46 @@ def _policy_again(seat: Residency, point: Checkpoint) -> Iterator[Operation]:
         yield SessionChanged(session=seat.row.id, policy=then)
 
 
-async def _changed(memory: Memory, seat: Residency, position: int) -> set[str]:
-    """The pages of which the session has written, or gone back to, a version since."""
+async def _changed(memory: Memory, seat: Residency, position: int) -> tuple[set[str], set[str]]:
+    """The pages of which the session has written, or gone back to, a version since; and those
+    that it has linked to what supersedes them, or to themselves again.
+    """
     changed: set[str] = set()
+    relinked: set[str] = set()
     for branch in await lineage_of(memory, seat):
         async for line in moves(memory, seat, branch, position):
             if isinstance(line.operation, VersionAdded | Reverted):
                 changed.add(line.operation.page_id)
-    return changed
+            elif isinstance(line.operation, Superseded):
+                relinked.add(line.operation.page_id)
+    return changed, relinked
+
+
+async def _links_then(
+    memory: Memory,
+    seat: Residency,
+    position: int,
+    then: Past,
+    relinked: set[str],
+    pages: Mapping[str, Page],
+) -> dict[str, str | None]:
+    """The pages that are superseded otherwise now than they were, with what they were then.
+
+    As with versions: those that were mapped, and of the others what the session did.
+    """
+    lineage = [branch.until(position) for branch in await lineage_of(memory, seat)]
+    mapped = then.mapped
+    links: dict[str, str | None] = {}
+    for page_id, page in pages.items():
+        if page_id in relinked or (page_id in mapped and page.superseded_by):
+            trail = [line async for line in lines(memory.store, seat.workspace, page_id=page_id)]
+            named = [line.operation.by for line in trail if isinstance(line.operation, Superseded)]
+            known = [by for by in named if by is not None]
+            alive = await memory.store.pages(seat.workspace, known, seat.row.id)
+            by = link(trail, lineage, alive)
+            if by != next(iter(page.superseded_by), None):
+                links[page_id] = by
+    return links
 
 
 async def _reverted(

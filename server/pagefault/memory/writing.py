@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from ..base.errors import InvalidArgument, PageForgotten, PageNotFound, WriteConflict
 from ..base.event import KEY_LENGTH, NAME_LENGTH, clean
 from ..base.event import page_of as page_of_content
-from ..base.log import Operation, PageAdded, Represented, SessionOpened, VersionAdded
+from ..base.log import (
+    Operation,
+    PageAdded,
+    Represented,
+    SessionOpened,
+    Superseded,
+    VersionAdded,
+)
 from ..base.page import PAGE_TYPES, PREFIXES, SOURCE_TRUST, Level, Page
 from ..paging.pictures import blob_tokens
 from ..paging.resident import Mapped
@@ -43,6 +50,7 @@ class WriteRequest:
     key: str | None = None
     name: str | None = None
     modality: str | None = None
+    supersedes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class _Draft:
     trust: int
     hint: int | None
     blobs: tuple[int, ...]
+    supersedes: tuple[str, ...]
 
     @property
     def size(self) -> int:
@@ -145,6 +154,7 @@ async def _draft(memory: Memory, seat: Residency, request: WriteRequest) -> _Dra
         await _trust(memory, seat, request),
         -len(contents) if request.hint else None,
         tuple(-2 - index for index in range(len(beside))),
+        await _supersedes(memory, seat, request),
     )
 
 
@@ -156,6 +166,42 @@ async def _trust(memory: Memory, seat: Residency, request: WriteRequest) -> int:
     if missing:
         raise PageNotFound(missing[0])
     return min([SOURCE_TRUST["model"], *(page.trust for page in found.values())])
+
+
+async def _supersedes(memory: Memory, seat: Residency, request: WriteRequest) -> tuple[str, ...]:
+    """The pages that the written one is to stand in the place of, each once."""
+    names = list(dict.fromkeys(request.supersedes))
+    pages = await memory.store.pages(seat.workspace, names, seat.row.id) if names else {}
+    found = [
+        pages.get(name) or await find_page(memory, seat, name)  # by its key, or not at all
+        for name in names
+    ]
+    return tuple(dict.fromkeys(page.page_id for page in found))
+
+
+def _links(seat: Residency, draft: _Draft, by: str) -> list[Operation]:
+    return [Superseded(session=seat.row.id, page_id=page_id, by=by) for page_id in draft.supersedes]
+
+
+def _check_links(page: Page, draft: _Draft) -> None:
+    """A page with its own past can stand in another's place, but not in a ring.
+
+    Raises:
+        InvalidArgument: it would supersede itself.
+    """
+    for name in draft.supersedes:
+        if name == page.page_id:
+            message = (
+                f"supersedes names {name} itself: its new version takes the old one's place "
+                "without that. Leave it out"
+            )
+            raise InvalidArgument(message)
+        if name in page.superseded_by:
+            message = (
+                f"supersedes names {name}, which supersedes {page.page_id} already: the two would "
+                "stand in each other's place. Write a new page that supersedes both"
+            )
+            raise InvalidArgument(message)
 
 
 async def _page(memory: Memory, seat: Residency, request: WriteRequest, draft: _Draft) -> Written:
@@ -176,7 +222,8 @@ async def _page(memory: Memory, seat: Residency, request: WriteRequest, draft: _
         derived_from=tuple(request.derived_from),
         blobs=draft.blobs,
     )
-    commit = _commit(memory, seat, draft, [added], new=(PREFIXES[request.page_type],))
+    operations = [added, *_links(seat, draft, added.page_id)]
+    commit = _commit(memory, seat, draft, operations, new=(PREFIXES[request.page_type],))
     applied = await memory.apply(commit)
     if applied.duplicates:
         return await _first(memory, seat, applied.ids[0])
@@ -192,6 +239,7 @@ async def _version(
         first = await _written_under(memory, seat, request.key)
         if first is not None:
             return await _first(memory, seat, first)
+        _check_links(page, draft)
         added = VersionAdded(
             session=seat.row.id,
             page_id=page.page_id,
@@ -210,7 +258,8 @@ async def _version(
             blobs=draft.blobs,
         )
         heads = {(seat.row.id, page.page_id): page.version}
-        commit = _commit(memory, seat, draft, [added], heads=heads)
+        operations = [added, *_links(seat, draft, page.page_id)]
+        commit = _commit(memory, seat, draft, operations, heads=heads)
         answer = await memory.store.apply(commit)
         if not isinstance(answer, Conflict):
             now = revised(page, added, answer)
@@ -222,6 +271,12 @@ async def _version(
 async def _represent(
     memory: Memory, seat: Residency, request: WriteRequest, draft: _Draft
 ) -> Written:
+    if draft.supersedes:
+        message = (
+            "supersedes goes with a page, and this is another form of one: leave out represents "
+            "and level, or supersedes"
+        )
+        raise InvalidArgument(message)
     if draft.blobs:
         message = "content holds an image or recording: what you write for a level is text"
         raise InvalidArgument(message)
@@ -288,6 +343,8 @@ async def _map(
 ) -> Written:
     async with seat.lock:
         seat.saw(applied.sessions[seat.row.id])
+        for superseded in draft.supersedes:
+            seat.set.supersede(superseded, superseded=True)
         yielded = map_new(seat, [await mapped_forms(memory, seat, page)])
     return Written(
         page.page_id,

@@ -159,6 +159,7 @@ def manifest_entry(line: Line, tokens: int) -> dict[str, object]:
         "level": line.level,
         "tokens_est": tokens,
         "importance": round(line.page.importance, 2),
+        **_superseder(line.page),
     }
 
 
@@ -170,7 +171,13 @@ def available_entry(page: Page, hint: str, levels: Sequence[int]) -> dict[str, o
         "tier": "L2",
         "levels": list(levels),
         "hint": hint,
+        **_superseder(page),
     }
+
+
+def _superseder(page: Page) -> dict[str, object]:
+    """The page that stands in another's place now, only when there is one."""
+    return {"superseded_by": page.superseded_by[-1]} if page.superseded_by else {}
 
 
 def manifest_json(
@@ -198,7 +205,8 @@ def rank_available(pages: Iterable[Page], mapped: Iterable[str]) -> list[Page]:
     """Pages worth offering, best first: what stands for much, then important, then recent.
 
     Chosen among the latest `AVAILABLE` of what stands for much and of the rest, however many more
-    are given, so that the same pages are offered whoever has read how many.
+    are given, so that the same pages are offered whoever has read how many. What is superseded
+    comes last of all.
     """
     there = set(mapped)
     unique = {page.page_id: page for page in pages if page.page_id not in there}
@@ -207,7 +215,12 @@ def rank_available(pages: Iterable[Page], mapped: Iterable[str]) -> list[Page]:
     passing = [page for page in newest if page.page_type not in _WORTH][:AVAILABLE]
     return sorted(
         [*standing, *passing],
-        key=lambda page: (_WORTH.get(page.page_type, 0), page.importance, page.position),
+        key=lambda page: (
+            not page.superseded_by,
+            _WORTH.get(page.page_type, 0),
+            page.importance,
+            page.position,
+        ),
         reverse=True,
     )[:AVAILABLE]
 

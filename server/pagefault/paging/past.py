@@ -5,7 +5,7 @@ Pure: the lines are those of the kinds `base.log.MOVES`, in their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..base.log import (
@@ -16,6 +16,7 @@ from ..base.log import (
     PageAdded,
     Pinned,
     Reverted,
+    Superseded,
     VersionAdded,
 )
 
@@ -139,6 +140,28 @@ def head(lines: Iterable[LogLine], lineage: Sequence[Branch]) -> int | None:
         for line in reversed(made):
             if branch.holds(line.operation.session, line.position):
                 return _version(line)
+    return None
+
+
+def link(lines: Iterable[LogLine], lineage: Sequence[Branch], alive: Collection[str]) -> str | None:
+    """What a page was superseded by, as the session read it, by all lines of the page.
+
+    ``lineage`` as for `head`; ``alive``: of the pages that the lines name, those not forgotten.
+    """
+    links: list[tuple[LogLine, Superseded]] = []
+    branches = list(lineage)
+    for line in lines:
+        made = line.operation
+        if isinstance(made, PageAdded):
+            home = Branch(str(made.session), lineage[0].upto)
+            if not any(branch.holds(made.session, line.position) for branch in lineage):
+                branches.append(home)
+        elif isinstance(made, Superseded) and (made.by is None or made.by in alive):
+            links.append((line, made))
+    for branch in branches:
+        for line, made in reversed(links):
+            if branch.holds(made.session, line.position):
+                return made.by
     return None
 
 

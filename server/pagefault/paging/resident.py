@@ -29,6 +29,7 @@ class Mapped:
     pinned_until: int | None = None
     role: str | None = None
     modality: str = "text"
+    superseded: bool = False
     uses: float = field(default=1.0, compare=False)
     whole: int = field(default=0, compare=False)
 

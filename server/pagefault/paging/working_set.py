@@ -259,6 +259,12 @@ class WorkingSet:
         page = self._pages[page_id]
         self._place(replace(page, pinned=pinned, pinned_until=until))
 
+    def supersede(self, page_id: str, *, superseded: bool) -> None:
+        """Note whether another page stands in the place of a page, if that is mapped."""
+        page = self._pages.get(page_id)
+        if page is not None and page.superseded != superseded:
+            self._place(replace(page, superseded=superseded))
+
     def begin_turn(self, turn: int) -> None:
         """Time passes: protection and timed pins run out, old evictions are no longer damped."""
         if turn > self.turn:

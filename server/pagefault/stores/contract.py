@@ -13,6 +13,10 @@ none: that is its lineage. Of a page it reads its own head, else that of the nea
 which had one by then, else the head of the page's home. A branch's head is the version that was
 written on it, or gone back to, last.
 
+What a page is superseded by, a session reads likewise: by the last link of its own, else of the
+nearest of its lineage which had one by then; of a page that its lineage did not make, else by that
+of the page's home. A link to a page that was forgotten does not count.
+
 Every method raises `StoreError` kinds only, for what the disk or the server did.
 """
 
@@ -97,6 +101,7 @@ class Resident:
     content: int
     role: str | None = None
     modality: str = "text"
+    superseded: bool = False  # as the session reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,17 @@ class Found:
     backlog: int = 0
 
 
+def chain(links: Mapping[str, str | None], page_id: str) -> tuple[str, ...]:
+    """What supersedes a page, what supersedes that, and so on, by each one's own link.
+
+    Sessions that link to and fro may make a ring of what a third reads: it is gone round once.
+    """
+    there = [page_id]
+    while (by := links.get(there[-1])) is not None and by not in there:
+        there.append(by)
+    return tuple(there[1:])
+
+
 def forgotten(page_id: str) -> PageForgotten:
     """The error of reading a page that was deleted for good."""
     message = (
@@ -273,6 +289,12 @@ class Store(Protocol):
 
     async def page_of_key(self, workspace: Workspace, session: str, key: str) -> str | None:
         """The page that was written under an idempotency key of the session's lineage."""
+        ...
+
+    async def superseded(
+        self, workspace: Workspace, page_ids: Sequence[str], session: str
+    ) -> dict[str, tuple[str, ...]]:
+        """Those of the pages that are superseded, each with what `Page.superseded_by` says."""
         ...
 
     async def content(self, workspace: Workspace, content: int) -> bytes:

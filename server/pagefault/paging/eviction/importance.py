@@ -19,9 +19,15 @@ _STAYS = {
 }
 
 
+_SUPERSEDED = -1.0  # less than any importance
+
+
 def standing(page: Mapped) -> tuple[int, float]:
-    """What decides before any age: the kind of page, and the caller's word."""
-    return _STAYS[page.page_type], page.importance
+    """What decides before any age: the kind of page, and the caller's word.
+
+    A superseded page is the least important of its kind.
+    """
+    return _STAYS[page.page_type], _SUPERSEDED if page.superseded else page.importance
 
 
 def _weight(page: Mapped) -> Weight:

@@ -23,6 +23,7 @@ from ...base.log import (
     Represented,
     Reverted,
     SessionOpened,
+    Superseded,
     TurnBegan,
     VersionAdded,
     contents_of,
@@ -33,7 +34,7 @@ from ..contract import Applied, Commit, Conflict, Moment, Session
 
 CHUNK = 2**19  # bytes of a content that go with a commit; what is longer is sent before it
 _CONTENTS = ("content", "hint", "payload")
-_NAMES = ("event_id", "cause", "failed")  # fields of the data that may hold a placeholder
+_NAMES = ("event_id", "cause", "failed", "by")  # fields of the data that may hold a placeholder
 
 Json = Any
 
@@ -211,8 +212,10 @@ def _sources(operations: Sequence[Operation]) -> Iterator[str]:
     """Pages that must not have been forgotten: their content would come back."""
     for operation in operations:
         named = list(getattr(operation, "derived_from", ()))
-        if isinstance(operation, VersionAdded | Reverted | Represented):
+        if isinstance(operation, VersionAdded | Reverted | Superseded | Represented):
             named.append(operation.page_id)
+        if isinstance(operation, Superseded) and operation.by is not None:
+            named.append(operation.by)
         yield from (page for page in named if _slot(page) < 0)
 
 
@@ -234,6 +237,7 @@ def _operation(operation: Operation, moment: Moment | None) -> dict[str, Json]:
         "begins": begins,
         "event_slot": _slot(getattr(operation, "event_id", None)),
         "page_slot": _slot(page_id),
+        "by_slot": _slot(getattr(operation, "by", None)),
     }
     if operation.session is not None:
         wire["session"] = operation.session

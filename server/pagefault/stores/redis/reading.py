@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -39,7 +40,7 @@ def line_of(entry: Entry) -> LogLine:
 
 def page_of(answer: Sequence[Any]) -> Page:
     """A page at a version: from its first line, and the version's own where that is another."""
-    home, _, version, first, line, *_ = answer
+    home, _, version, first, line, superseded_by, *_ = answer
     made = line_of(first)
     page: Any = made.operation
     at: Any = line_of(line).operation if line else page
@@ -67,6 +68,7 @@ def page_of(answer: Sequence[Any]) -> Page:
         derived_from=at.derived_from,
         position=made.position,
         blobs=at.blobs,
+        superseded_by=tuple(by.decode() for by in superseded_by),
     )
 
 
@@ -100,8 +102,12 @@ def version_of(line: LogLine) -> Version:
 
 def residents_of(answer: Sequence[Any]) -> list[Resident]:
     """Mapped pages, and those evicted lately, least recently used first."""
-    kept, pinned = map(hash_of, answer)
-    found = [_resident(page, words.decode(), pinned) for page, words in kept.items()]
+    kept, pinned = map(hash_of, answer[:2])
+    superseded = {page.decode() for page in answer[2]}
+    found = [
+        replace(_resident(page, words.decode(), pinned), superseded=page in superseded)
+        for page, words in kept.items()
+    ]
     return sorted(found, key=lambda page: (page.touched, page.page_id))
 
 

@@ -162,7 +162,7 @@ class RedisStore:
         page = reading.page_of(found)
         if reading.is_forgotten(found):
             raise forgotten(page.page_id)
-        levels, first = found[5:]
+        levels, first = found[6:]
         if first:
             plain = await self._following.whole(self._place(workspace), page.content, first)
             self._keep_ahead(workspace, {page.content: plain})
@@ -201,6 +201,17 @@ class RedisStore:
         """The page written under a key."""
         found = await self._ask(workspace, "page_of_key", session, key)
         return None if found == b"-" else found.decode()
+
+    async def superseded(
+        self, workspace: Workspace, page_ids: Sequence[str], session: str
+    ) -> dict[str, tuple[str, ...]]:
+        """Those of the pages that are superseded, and by what."""
+        found: dict[str, tuple[str, ...]] = {}
+        for start in range(0, len(page_ids), _TOGETHER):
+            piece = page_ids[start : start + _TOGETHER]
+            for page, chain in await self._ask(workspace, "superseded", session, *piece):
+                found[page.decode()] = tuple(by.decode() for by in chain)
+        return found
 
     async def content(self, workspace: Workspace, content: int) -> bytes:
         """The bytes of a content id."""

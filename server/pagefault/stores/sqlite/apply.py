@@ -22,6 +22,7 @@ from ...base.log import (
     Represented,
     Reverted,
     SessionOpened,
+    Superseded,
     TurnBegan,
     VersionAdded,
 )
@@ -31,8 +32,9 @@ from .heads import FORKS_HEAD, LINEAGE
 from .projection import Projection, SessionRow, content_key
 
 ID_FIELDS = ("event_id", "page_id")
-# Beside them: of an eviction the page that took the room, of a fix the event that had failed.
-_NAMING_FIELDS = (*ID_FIELDS, "cause", "failed")
+# Beside them: of an eviction the page that took the room, of a fix the event that had failed, of a
+# link the page that supersedes.
+_NAMING_FIELDS = (*ID_FIELDS, "cause", "failed", "by")
 # The event and page that a session's lineage has written under a key, ?3.
 FIRST_WRITTEN = (
     f"{LINEAGE}SELECT w.event_id, w.page FROM lineage l JOIN written w ON w.ses=l.key"
@@ -74,8 +76,10 @@ def _forgotten(db: apsw.Connection, commit: Commit) -> str | None:
     named: set[str] = set()
     for operation in commit.operations:
         named.update(getattr(operation, "derived_from", ()))
-        if isinstance(operation, VersionAdded | Reverted | Represented):
+        if isinstance(operation, VersionAdded | Reverted | Superseded | Represented):
             named.add(operation.page_id)
+        if isinstance(operation, Superseded) and operation.by is not None:
+            named.add(operation.by)
     if not named:
         return None
     row = db.execute(
@@ -158,7 +162,7 @@ class _Draft:
         follows = isinstance(operation, PageAdded) and operation.event_id is not None
         if key is not None and not follows:
             return self._written_before(operation, key)
-        named = (getattr(operation, name, None) for name in ID_FIELDS)
+        named = (getattr(operation, name, None) for name in (*ID_FIELDS, "by"))
         return any(isinstance(name, str) and _slot(name) in self.duplicates for name in named)
 
     def _written_before(self, operation: Operation, key: str) -> bool:

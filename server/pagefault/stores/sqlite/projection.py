@@ -34,6 +34,7 @@ from ...base.log import (
     SeenAgain,
     SessionChanged,
     SessionOpened,
+    Superseded,
     Touched,
     TurnBegan,
     VersionAdded,
@@ -241,6 +242,13 @@ class Projection:
             (self.workspace, reverted.page_id, row.key, line.position, reverted.version),
         )
         self.indexable = line.position
+
+    def _supersede(self, line: LogLine, link: Superseded) -> None:
+        row = self.known(link.session)
+        self.db.execute(
+            "INSERT INTO superseded VALUES(?,?,?,?,?)",
+            (self.workspace, link.page_id, row.key, line.position, link.by),
+        )
 
     def _represent(self, _: LogLine, made: Represented) -> None:
         self.db.execute(
@@ -510,6 +518,7 @@ _HANDLERS: dict[type, Callable[[Projection, LogLine, Any], None]] = {
     PageAdded: Projection._page,
     VersionAdded: Projection._version,
     Reverted: Projection._revert,
+    Superseded: Projection._supersede,
     Represented: Projection._represent,
     Pinned: Projection._pin,
     Forgotten: Projection._forget,

@@ -15,7 +15,7 @@ from ...base.log import CALLS, LESSONS, MOVES, LogLine, operation_of
 from ...base.page import Page, Version
 from ...index import fulltext
 from ..codec import Kept, restore
-from ..contract import Resident, Session, Workspace, forgotten
+from ..contract import Resident, Session, Workspace, chain, forgotten
 from .apply import FIRST_WRITTEN, session_of
 from .failures import explain
 from .heads import FOREVER, FORKS_HEAD, HEAD, LINEAGE
@@ -37,6 +37,13 @@ _PAGE = (
 )
 _FORKS_PAGE = LINEAGE + _PAGE % FORKS_HEAD
 _PAGE %= HEAD
+# Every link of the pages ?2 that counts on some branch, the latest of a page first.
+_LINKS = (
+    "SELECT x.page, x.branch, x.position, x.by, p.home, p.position FROM json_each(?2) j"
+    " JOIN superseded x ON x.ws=?1 AND x.page=j.value JOIN page p ON p.ws=?1 AND p.id=x.page"
+    " LEFT JOIN page g ON g.ws=?1 AND g.id=x.by WHERE g.forgotten IS NULL"
+    " ORDER BY x.page, x.position DESC"
+)
 _MAPPED = "SELECT * FROM resident WHERE level IS NOT NULL"
 _LATELY = (
     "SELECT * FROM resident WHERE level IS NULL AND"
@@ -139,7 +146,9 @@ class Reader:
         """Mapped pages, and those evicted lately, least recently used first."""
         asked = (workspace, session)
         found = self.rows(_RESIDENT % _MAPPED, asked) + self.rows(_RESIDENT % _LATELY, asked)
-        return sorted(map(_resident, found), key=lambda page: (page.touched, page.page_id))
+        links = self.superseded(workspace, [row[0] for row in found], session)
+        residents = (_resident(row, row[0] in links) for row in found)
+        return sorted(residents, key=lambda page: (page.touched, page.page_id))
 
     def page(self, workspace: int, name: str, session: str) -> Page | None:
         """The page at the session's head, by its id or its key, with its levels.
@@ -155,6 +164,7 @@ class Reader:
         page = _page(found[0])
         if found[0][-1] is not None:
             raise forgotten(page.page_id)
+        (page,) = self._linked(workspace, session, [page])
         return replace(page, levels=self.representations(workspace, page.page_id, page.version))
 
     def pages(self, workspace: int, page_ids: Sequence[str], session: str) -> dict[str, Page]:
@@ -164,7 +174,8 @@ class Reader:
             " AND p.id IN (SELECT value FROM json_each(?3))",
             (workspace, session, json.dumps(list(page_ids))),
         )
-        return {row[0]: _page(row) for row in found}
+        pages = self._linked(workspace, session, list(map(_page, found)))
+        return {page.page_id: page for page in pages}
 
     def recent_pages(
         self, workspace: int, session: str, limit: int, *, unmapped: bool
@@ -184,13 +195,14 @@ class Reader:
             )[:limit]
             for types in (_STANDING, _PASSING)
         )
-        return [*kept, *latest]
+        return self._linked(workspace, session, [*kept, *latest])
 
     def latest_page(self, workspace: int, session: str, page_type: str) -> Page | None:
         """The lineage's newest page of a type."""
         lineage = self.lineage(workspace, session)
         asked = (workspace, session, page_type)
-        return next(self._latest(asked, lineage, 1, unmapped=False), None)
+        found = list(self._latest(asked, lineage, 1, unmapped=False))
+        return self._linked(workspace, session, found)[0] if found else None
 
     def _latest(
         self,
@@ -206,6 +218,41 @@ class Reader:
             found = self.rows(query, (*asked, branch, upto, limit)) if limit else []
             limit -= len(found)
             yield from map(_page, found)
+
+    def superseded(
+        self, workspace: int, page_ids: Sequence[str], session: str
+    ) -> dict[str, tuple[str, ...]]:
+        """What supersedes those of the pages that are superseded, and so on up to the last."""
+        if not self.rows("SELECT 1 FROM superseded WHERE ws=? LIMIT 1", (workspace,)):
+            return {}
+        known: dict[str, str | None] = {}
+        asked = set(page_ids)
+        while asked:
+            known |= dict.fromkeys(asked) | self._links(workspace, session, asked)
+            asked = {by for by in known.values() if by is not None} - known.keys()
+        chains = {page_id: chain(known, page_id) for page_id in page_ids}
+        return {page_id: links for page_id, links in chains.items() if links}
+
+    def _links(self, workspace: int, session: str, page_ids: Iterable[str]) -> dict[str, str]:
+        """What supersedes each of the pages itself, by the link of the nearest branch."""
+        lineage = self.lineage(workspace, session)
+        found: dict[str, tuple[int, str | None]] = {}
+        bound = (workspace, json.dumps(sorted(page_ids)))
+        for page, branch, position, by, home, made in self.rows(_LINKS, bound):
+            depth = _depth(lineage, branch, position)
+            own = _depth(lineage, home, made) is not None
+            if depth is None and branch == home and not own:
+                depth = len(lineage)
+            if depth is not None and (page not in found or depth < found[page][0]):
+                found[page] = (depth, by)
+        return {page: by for page, (_, by) in found.items() if by is not None}
+
+    def _linked(self, workspace: int, session: str, pages: list[Page]) -> list[Page]:
+        """The pages with what they are superseded by."""
+        links = self.superseded(workspace, [page.page_id for page in pages], session)
+        if not links:
+            return pages
+        return [replace(page, superseded_by=links.get(page.page_id, ())) for page in pages]
 
     def lineage(self, workspace: int, session: str) -> list[tuple[int, int]]:
         """The store's number of each branch that the session reads, and up to which position."""
@@ -434,9 +481,17 @@ def _version(row: tuple[Any, ...]) -> Version:
     return Version(*fields)
 
 
-def _resident(row: tuple[Any, ...]) -> Resident:
-    fields = [*row[:8], bool(row[8]), *row[9:]]
+def _resident(row: tuple[Any, ...], superseded: bool) -> Resident:
+    fields = [*row[:8], bool(row[8]), *row[9:], superseded]
     return Resident(*fields)
+
+
+def _depth(lineage: Sequence[tuple[int, int]], branch: int, position: int) -> int | None:
+    """How far back in a lineage something lies that happened on a branch; None: not in it."""
+    for depth, (own, upto) in enumerate(lineage):
+        if own == branch and position <= upto:
+            return depth
+    return None
 
 
 def _lines(rows: Iterable[tuple[Any, ...]], workspace: int) -> Iterator[LogLine]:

@@ -41,8 +41,12 @@ def _fifth(db: apsw.Connection) -> None:
     db.execute(assets.text("sqlite/0005.sql"))
 
 
+def _sixth(db: apsw.Connection) -> None:
+    db.execute(assets.text("sqlite/0006.sql"))
+
+
 # Append only: a released migration is never changed.
-MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth)
+MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth, _sixth)
 
 
 def check(db: apsw.Connection, newest: int, path: str) -> int:

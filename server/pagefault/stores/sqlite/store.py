@@ -148,6 +148,12 @@ class SqliteStore:
         """The page that was written under a key."""
         return self._reader.page_of_key(workspace.key, session, key)
 
+    async def superseded(
+        self, workspace: Workspace, page_ids: Sequence[str], session: str
+    ) -> dict[str, tuple[str, ...]]:
+        """Those of the pages that are superseded, and by what."""
+        return self._reader.superseded(workspace.key, page_ids, session)
+
     async def content(self, workspace: Workspace, content: int) -> bytes:
         """The bytes of a content id."""
         return self._reader.content(workspace.key, content)

@@ -28,7 +28,7 @@ _NAME = 200  # characters of a name
 
 async def page_fault(
     call: Call,
-    page_id: Annotated[str, Field(description="such as msg_12, or its key")],
+    page_id: Annotated[str, Field(description="as msg_12, or its key")],
     target_level: Annotated[int | None, Field(description="0 full .. 3 reference")] = None,
     reason: Literal["user_requested_recall", "resolve_reference", "tool_prereq", "speculative"]
     | None = None,
@@ -63,7 +63,7 @@ async def page_fault(
 
 async def search_pages(
     call: Call,
-    query: Annotated[str, Field(description="words, names or ids, any language")],
+    query: Annotated[str, Field(description="words or ids, any language")],
     page_type: str | None = None,
     modality: str | None = None,
     scope: Literal["workspace", "session"] | None = None,
@@ -111,12 +111,13 @@ async def page_write(
     importance: Annotated[float | None, Field(description="0 to 1")] = None,
     pinned: bool | None = None,
     derived_from: list[str] | None = None,
-    page_id: Annotated[str | None, Field(description="gets a new version")] = None,
+    page_id: Annotated[str | None, Field(description="to revise")] = None,
     represents: Annotated[str | None, Field(description="page it shortens")] = None,
     level: int | None = None,
-    key: Annotated[str | None, Field(description="makes a repeat safe")] = None,
+    key: Annotated[str | None, Field(description="repeats are safe")] = None,
     name: str | None = None,
     modality: str | None = None,
+    supersedes: list[str] | None = None,
 ) -> dict[str, Any]:
     """Keep a decision, fact, preference or result. Call it as soon as one is settled: one matter
     a page, readable alone. page_type: claim (default), summary, artifact, procedure, index,
@@ -134,6 +135,7 @@ async def page_write(
         key,
         name,
         modality,
+        supersedes or (),
     )
     written = await write(call.memory, call.seat, request)
     if pinned:
@@ -173,7 +175,7 @@ async def page_evict(
     page_ids: list[str],
     level: Annotated[int | None, Field(description="demote to 1..3, keep mapped")] = None,
 ) -> dict[str, Any]:
-    """Release pages from the working set; they stay stored. Call it when a subject is closed
+    """Release mapped pages; they stay stored. Call it when a subject is closed
     and room is short.
     """
     done = await release(call.memory, call.seat, page_ids, level)
@@ -190,7 +192,7 @@ async def page_evict(
 
 async def page_forget(call: Call, page_id: str, reason: str) -> dict[str, Any]:
     """Delete a page and what derives from it for good, in all versions. Call it only when the
-    user asks for that.
+    user asks to.
     """
     gone = await forget(call.memory, call.seat, page_id, reason)
     call.notes.append("final; backups made earlier still hold it")
@@ -201,7 +203,7 @@ async def page_history(
     call: Call,
     page_id: str,
     version: Annotated[int | None, Field(description="give its text")] = None,
-    diff: Annotated[int | None, Field(description="version to compare it with")] = None,
+    diff: Annotated[int | None, Field(description="version to compare")] = None,
     offset: int | None = None,
 ) -> dict[str, Any]:
     """A page's versions and log, an old text, a difference. Call it when an older state matters
@@ -265,6 +267,7 @@ def _page(call: Call, page: Page) -> dict[str, Any]:
         "source": page.source,
         "trust": Trust(page.trust).name.lower(),
         "derived_from": some(call, "derived_from", page.derived_from) or None,
+        "superseded_by": page.superseded_by[-1] if page.superseded_by else None,
         "name": _short(page.name),
         "tool_name": page.tool_name,
         "event_id": page.event_id,
@@ -294,6 +297,7 @@ def _result(quoted: Quoted) -> dict[str, Any]:
         "created_at": None if hit.created_at is None else iso(hit.created_at),
         "score": round(hit.score, 3),
         "snippet": quoted.snippet,
+        "superseded_by": quoted.superseded_by,
     }
     return {name: value for name, value in shown.items() if value is not None}
 

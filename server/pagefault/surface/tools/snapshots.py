@@ -71,6 +71,11 @@ def _restored(call: Call, done: Restoration) -> dict[str, Any]:
             for page_id, version in list(done.reverted.items())[:_LISTED]
         ]
         or None,
+        superseded=[
+            {"page_id": page_id, "by": by}
+            for page_id, by in list(done.superseded.items())[:_LISTED]
+        ]
+        or None,
         undo=done.undo,
         durability=done.obtained,
     )
