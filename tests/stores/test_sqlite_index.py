@@ -14,7 +14,8 @@ from pagefault.base.errors import StoreUnavailable
 from pagefault.base.log import SessionOpened
 from pagefault.index.document import Search
 from pagefault.stores.contract import Found
-from pagefault.stores.sqlite import SqliteStore
+from pagefault.stores.sqlite import SqliteStore, following
+from pagefault.stores.sqlite.following import any_left_over
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +48,45 @@ def made_by_another_format(path: Path) -> None:
     db.execute("UPDATE workspace SET index_format=index_format+1")
     db.execute("UPDATE index_area SET format=format+1")
     db.close()
+
+
+def pieces(path: Path, awaited: bool) -> list[int]:
+    """How many documents the index gains with each piece of what is left over."""
+    db = apsw.Connection(str(path))
+    gained: list[int] = []
+    before = 0
+    while any_left_over(db, lambda: awaited):
+        (now,) = db.execute("SELECT documents FROM index_area").fetchall()[0]
+        gained.append(now - before)
+        before = now
+    db.close()
+    return gained
+
+
+async def test_left_over_work_ends_early_once_somebody_waits_for_it(path: Path) -> None:
+    bench = await filled(path, 100)
+    await bench.store.close()
+    made_by_another_format(path)
+    assert pieces(path, awaited=False) == [102]
+    made_by_another_format(path)
+    awaited = pieces(path, awaited=True)
+    assert sum(awaited) == 102
+    assert max(awaited) <= 8
+    again = await reopened(path)
+    assert len((await results(again))["alder"].hits) > 25
+    await again.store.close()
+
+
+async def test_the_index_reads_on_where_it_is_in_the_log_however_many_pages_there_are(
+    path: Path,
+) -> None:
+    bench = await filled(path, 20)
+    await bench.store.close()
+    db = apsw.Connection(str(path))
+    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {following._NEW}", (1, 0, 0, 9, 9))]
+    db.close()
+    assert plan[0].startswith("SEARCH l USING INTEGER PRIMARY KEY")
+    assert not any("TEMP B-TREE" in step for step in plan)
 
 
 async def reopened(path: Path) -> Bench:

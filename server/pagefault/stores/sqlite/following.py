@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import apsw
@@ -13,13 +13,15 @@ from ...index import fulltext
 from ...index.following import PIECE_ENTRIES, Entry, Piece, advance, fitting
 from .projection import Projection, content_key
 
+_STEP = 8  # entries, some five milliseconds, between two looks at who waits
 _BEHIND = "SELECT key, owner, indexed, indexable, index_format FROM workspace"
 # A version's page was made by the line at the page's position; a page's own line is not read twice.
-# The version that a branch went back to was made by the line at the version's position.
+# The version that a branch went back to was made by the line at the version's position. CROSS JOIN
+# keeps SQLite to the order of the log: it would read every page there is, and sort their lines.
 _NEW = (
     "SELECT l.key, l.at, l.actor, l.kind, s.id, l.segment, l.turn, l.page, l.data, l.ses,"
     " p.recorded_at, h.id, o.data, a.kind, a.data"
-    " FROM log l JOIN page p ON p.ws=?1 AND p.id=l.page JOIN session s ON s.key=l.ses"
+    " FROM log l CROSS JOIN page p ON p.ws=?1 AND p.id=l.page JOIN session s ON s.key=l.ses"
     " LEFT JOIN log o ON l.kind<>'page' AND o.key=?2+p.position"
     " LEFT JOIN session h ON h.key=o.ses"
     " LEFT JOIN version v ON l.kind='revert' AND v.ws=?1 AND v.page=l.page"
@@ -32,36 +34,48 @@ _NEW = (
 def catch_up(db: apsw.Connection, workspace: int) -> bool:
     """Index one piece of what the workspace's index does not know yet; True when more is left."""
     row = db.execute(f"{_BEHIND} WHERE key=?", (workspace,)).fetchone()
-    return row is not None and _piece(db, *row)
+    return row is not None and _piece(db, row, _nobody)
 
 
-def any_left_over(db: apsw.Connection) -> bool:
-    """Index one piece of the first workspace that is behind; True when more is left."""
+def any_left_over(db: apsw.Connection, awaited: Callable[[], bool]) -> bool:
+    """Index one piece of the first workspace that is behind; True when more may be left.
+
+    The piece ends early once somebody waits for it: a write should not wait for a whole one.
+    """
     row = db.execute(
         f"{_BEHIND} WHERE indexed<indexable OR (index_format<>? AND indexable>0) LIMIT 1",
         (fulltext.INDEX_FORMAT,),
     ).fetchone()
     if row is None:
         return False
-    _piece(db, *row)
+    _piece(db, row, awaited)
     return True
 
 
-def _piece(
-    db: apsw.Connection, workspace: int, owner: int, indexed: int, indexable: int, made_by: int
-) -> bool:
+def _piece(db: apsw.Connection, behind: tuple[Any, ...], awaited: Callable[[], bool]) -> bool:
+    workspace, owner, indexed, indexable, made_by = behind
     if made_by != fulltext.INDEX_FORMAT:
         fulltext.clear(db, owner, workspace)
         indexed = 0
     entries, all_of_them = fitting(_entries(db, workspace, indexed))
-    reached = max(indexable, indexed) if all_of_them else entries[-1].line.position
     projection = Projection(db, workspace, owner)
-    advance(db, owner, workspace, Piece(entries, (), reached), projection.text)
+    done = 0
+    while done < len(entries) and not (done and awaited()):
+        step = entries[done : done + _STEP]
+        done += len(step)
+        piece = Piece(step, (), step[-1].line.position)
+        advance(db, owner, workspace, piece, projection.text)
+    all_of_them = all_of_them and done == len(entries)
+    reached = max(indexable, indexed) if all_of_them else entries[done - 1].line.position
     db.execute(
         "UPDATE workspace SET indexed=?, index_format=? WHERE key=?",
         (reached, fulltext.INDEX_FORMAT, workspace),
     )
     return not all_of_them
+
+
+def _nobody() -> bool:
+    return False
 
 
 def _entries(db: apsw.Connection, workspace: int, after: int) -> Iterator[Entry]:

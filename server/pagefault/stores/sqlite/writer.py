@@ -27,6 +27,7 @@ from .files import BUSY_MS
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
+Leftover = Callable[[apsw.Connection, Callable[[], bool]], bool]
 
 PATIENCE = 10.0  # seconds a caller waits for the file lock before it is told who holds it
 _LINGER = 0.05  # seconds of quiet after which left-over work is done
@@ -84,10 +85,11 @@ class Place:
 class Writer:
     """Owns the writing connection, which is opened in the thread at the first job.
 
-    ``leftover`` does a bounded piece of background work and says whether more is left.
+    ``leftover`` does a bounded piece of background work and says whether more is left; it is given
+    something to ask whether a caller has begun to wait for it, and then comes to an end.
     """
 
-    def __init__(self, place: Place, leftover: Work[bool]) -> None:
+    def __init__(self, place: Place, leftover: Leftover) -> None:
         self._place = place
         self._leftover = leftover
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
@@ -215,7 +217,7 @@ class Writer:
                 db = self._connection()
                 with _transaction(db, synced=False):
                     self._place.check(db)
-                    more = self._leftover(db)
+                    more = self._leftover(db, lambda: not self._queue.empty())
                 if self._unscrubbed:
                     self._unscrubbed = not _scrub(db, patient=False)
         except Exception:  # the next caller that needs the work hears of the failure
