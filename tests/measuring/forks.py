@@ -2,12 +2,14 @@
 ``python -m tests.measuring.forks [PAGES]``.
 
 One session of so many recorded messages on a file, its working set full; then forks of it, forks
-of a small session beside it, checkpoints, and restores after a turn's worth of changes.
+of a small session beside it, checkpoints, and restores after a turn's worth of changes: also once
+pages have been mapped and released many times. Beside them a bare fsync of a fork's size.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -18,17 +20,21 @@ from time import perf_counter
 
 from tests.measuring.filling import memory_at, texts, workspace_in
 
+from pagefault.base.log import FaultedIn, Operation
 from pagefault.ledger import record
 from pagefault.memory.core import Memory
 from pagefault.memory.snapshots import checkpoint, fork, restore
 from pagefault.memory.travel import at_turn
 from pagefault.memory.writing import WriteRequest, write
 from pagefault.residency import Residency
+from pagefault.stores.contract import Commit
 
 _PAGES = 100_000
 _TOGETHER = 250  # messages recorded in one call
 _LAST = 1_000  # of which the last are mapped
 _ROUNDS = 9
+_CHURN = 20_000  # lines that map a page again
+_BARE = 128 * 1024  # bytes that a fork of a full working set writes, about
 _SMALL = 100  # messages of the session beside it
 
 Figures = dict[str, tuple[float, float]]  # of what: median and slowest, in milliseconds
@@ -51,10 +57,42 @@ async def measure(pages: int, rounds: int, folder: Path) -> Figures:
             "what was mapped at the first turn": await _timed(
                 rounds, lambda: at_turn(memory, large, 1)
             ),
+            f"restore after {await _churn(memory, large):,} more mappings": await _timed(
+                rounds, lambda: _there_and_back(memory, large, next(_NAMES))
+            ),
+            f"a bare fsync of {_BARE // 1024} KB": await _timed(
+                rounds, lambda: _bare_fsync(folder / "bare")
+            ),
         }
 
 
 _NAMES = map("point {}".format, count())
+
+
+async def _churn(memory: Memory, seat: Residency) -> int:
+    """Map a page over and over; how many lines of the log say so."""
+    (page, *_) = seat.set.pages()
+    for _ in range(_CHURN // 500):
+        lines: list[Operation] = [
+            FaultedIn(
+                session=seat.row.id,
+                page_id=page.page_id,
+                version=page.version,
+                level=page.level,
+                tokens=page.tokens,
+                reason="speculative",
+            )
+            for _ in range(500)
+        ]
+        await memory.apply(Commit(seat.workspace, memory.now(), "model", lines, durable=False))
+    await seat.refresh()
+    return _CHURN
+
+
+async def _bare_fsync(path: Path) -> None:
+    with path.open("ab", buffering=0) as file:
+        file.write(bytes(_BARE))
+        os.fsync(file.fileno())
 
 
 async def _there_and_back(memory: Memory, seat: Residency, name: str) -> None:

@@ -67,7 +67,7 @@ async def test_the_program_that_measures_forks_has_a_figure_for_each_row(tmp_pat
     figures = await forks.measure(300, 2, tmp_path)
     assert len(figures) == 5
     assert all(0 < usual <= most for usual, most in figures.values())
-    assert forks.table(figures).count("|\n") == 6
+    assert forks.table(figures).count("|\n") == 8
 
 
 def test_texts_to_measure_with_are_alike_in_length_and_never_the_same() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,10 +35,13 @@ from pagefault.memory.history import history
 from pagefault.memory.importing import graft
 from pagefault.memory.keeping import pin, release
 from pagefault.memory.messages import build_messages
-from pagefault.memory.snapshots import checkpoint, checkpoints, fork, restore
+from pagefault.memory.snapshots import Checkpoint, checkpoint, checkpoints, fork, restore
+from pagefault.memory.travel import at_position
 from pagefault.memory.writing import WriteRequest, write
 from pagefault.paging.eviction import POLICIES
+from pagefault.paging.past import read_kept
 from pagefault.residency import Residency
+from pagefault.stores.contract import Commit
 
 pytestmark = pytest.mark.anyio
 
@@ -98,7 +102,7 @@ async def test_a_checkpoint_says_when_and_how_much_was_mapped(
     assert await checkpoints(memory, seat) == [point]
     line = (await memory.store.log(seat.workspace, point.position - 1, 1))[0]
     assert line.operation == Checkpointed(
-        session="s1", name="before the change", pages=1, tokens=20
+        session="s1", name="before the change", pages=1, tokens=20, payload=point.payload
     )
 
 
@@ -401,6 +405,35 @@ async def test_a_fork_offers_the_unmapped_pages_of_its_parent(
     assert "hello from before" in (await build(memory, child, ContextRequest())).message
 
 
+async def test_going_back_reads_no_line_before_the_checkpoint_but_of_one_that_does_not_say(
+    memory: Memory, seat: Residency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await keep(memory, seat, "one")
+    said = await checkpoint(memory, seat, "a")
+    await seat.commit(
+        lambda s: Commit(
+            s.workspace,
+            memory.now(),
+            "model",
+            [Checkpointed(session="s1", name="of an earlier release", pages=1, tokens=1)],
+        )
+    )
+    read: list[int] = []
+    moves = type(memory.store).moves
+
+    async def watched(store: Any, workspace: Any, session: str, after: int, limit: int) -> Any:
+        read.append(after)
+        return await moves(store, workspace, session, after, limit)
+
+    monkeypatch.setattr(type(memory.store), "moves", watched)
+    for name, first in (("a", said.position), ("of an earlier release", 0)):
+        await drop(memory, seat, page)
+        read.clear()
+        assert (await restore(memory, seat, name)).mapped == 1
+        assert min(read) == first
+        assert mapped(seat) == [page]
+
+
 async def test_a_fork_goes_back_to_a_checkpoint_of_its_parent(
     memory: Memory, seat: Residency
 ) -> None:
@@ -556,7 +589,8 @@ async def test_after_anything_a_restore_gives_what_was_at_the_checkpoint(
     async with in_process(budget_tokens=200) as (memory, seat):
         for kind, number in before:
             await act(memory, seat, kind, number)
-        await checkpoint(memory, seat, "here")
+        point = await checkpoint(memory, seat, "here")
+        await check_as_told(memory, seat, point)
         was = await state(memory, seat)
         texts = await texts_of(memory, seat, list(was))
         own = await own_pages(memory, seat)
@@ -584,6 +618,13 @@ async def test_after_anything_a_restore_gives_what_was_at_the_checkpoint(
             for page, shown in (await state(memory, seat)).items()
         }
         assert seat.set.used <= 200
+
+
+async def check_as_told(memory: Memory, seat: Residency, point: Checkpoint) -> None:
+    """A checkpoint says of the mapped pages and the pins what all lines before it say."""
+    kept = read_kept(await memory.text(seat.workspace, int(point.payload or 0)), 0, 0)
+    told = await at_position(memory, seat, point.position)
+    assert (kept.mapped, kept.pins) == (told.mapped, told.pins)
 
 
 async def links_of(memory: Memory, seat: Residency, pages: Sequence[str]) -> dict[str, str]:

@@ -188,7 +188,9 @@ class Checkpointed(Operation):
     """This position of the log has a name in the session, by which it can be restored.
 
     ``pages`` are mapped there, ``tokens`` in all. ``automatic``: a restore wrote it first.
-    ``policy``: the session's own eviction policy, if it had one.
+    ``policy``: the session's own eviction policy, if it had one. ``payload``: how each is mapped
+    and pinned (`paging.past.kept`), which the lines before it tell as well, at the cost of reading
+    them all.
     """
 
     kind = "checkpoint"
@@ -197,6 +199,7 @@ class Checkpointed(Operation):
     tokens: int
     automatic: bool = False
     policy: str | None = None
+    payload: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

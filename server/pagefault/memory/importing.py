@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ..base.errors import InvalidArgument
 from ..base.exported import Content, Item
-from ..base.log import HERE, EventAdded, LogLine, Operation, PageAdded, SessionOpened
+from ..base.log import HERE, Checkpointed, EventAdded, LogLine, Operation, PageAdded, SessionOpened
 from ..stores.contract import Commit, Moment, Workspace
 from ..stores.pieces import BYTES, LINES, agreed, append
 from .core import Memory
@@ -215,6 +215,9 @@ class _Scion:
         return f"+{slots[old]}"
 
     def _numbers(self, line: LogLine) -> dict[str, Any]:
+        if isinstance(line.operation, Checkpointed):  # it names pages as they were called, and the
+            self._held.pop(line.operation.payload or _GONE, None)  # lines before it tell the same
+            return {"payload": None}
         named = ("content", "hint", "payload")
         changes: dict[str, Any] = {
             name: self._content(number)

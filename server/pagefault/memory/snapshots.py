@@ -27,7 +27,7 @@ from ..base.log import (
 )
 from ..base.page import Page
 from ..paging.eviction import DEFAULT
-from ..paging.past import Past, Place, head, link
+from ..paging.past import Past, Place, head, kept, link, read_kept
 from ..paging.resident import Mapped
 from ..paging.working_set import WorkingSet
 from ..residency import Residency
@@ -53,7 +53,8 @@ class Checkpoint:
     """A point that can be gone back to, with how many pages and tokens were mapped there.
 
     ``session``: where it was made, an ancestor's for one that a fork has taken along. ``policy``:
-    the session's own eviction policy then, None for the operator's.
+    the session's own eviction policy then, None for the operator's. ``payload``: the content that
+    says how pages were mapped.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Checkpoint:
     session: str
     policy: str | None = None
     obtained: str | None = None
+    payload: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,12 @@ async def checkpoint(memory: Memory, seat: Residency, name: str | None) -> Check
             )
             raise InvalidArgument(message)
         mark = _mark(seat, chosen)
-        return _Plan([mark], lambda applied: _written(memory, seat, mark, applied))
+        residents = await memory.store.residents(seat.workspace, seat.row.id)
+        return _Plan(
+            [mark],
+            lambda applied: _written(memory, seat, mark, applied),
+            [_as_mapped(residents)],
+        )
 
     async with seat.lock:
         return await _carry_out(memory, seat, plan)
@@ -193,10 +200,11 @@ async def fork(memory: Memory, seat: Residency, title: str | None) -> Fork:
 
 @dataclass(frozen=True, slots=True)
 class _Plan(Generic[T]):
-    """Lines to write, and what to answer when they are written."""
+    """Lines to write, what to answer when they are written, and the contents that they name."""
 
     operations: Sequence[Operation]
     answer: Callable[[Applied], T]
+    contents: Sequence[bytes] = ()
 
 
 class _Overtaken(Exception):
@@ -209,7 +217,7 @@ async def _carry_out(memory: Memory, seat: Residency, plan: Callable[[], Awaitab
         await seat.refresh()
         revision = seat.revision
         planned = await plan()
-        commit = partial(_commit, memory=memory, revision=revision, operations=planned.operations)
+        commit = partial(_commit, memory=memory, revision=revision, planned=planned)
         try:
             applied = await seat.commit(commit)
         except _Overtaken:
@@ -220,12 +228,10 @@ async def _carry_out(memory: Memory, seat: Residency, plan: Callable[[], Awaitab
     raise WriteConflict(message)
 
 
-def _commit(
-    seat: Residency, memory: Memory, revision: int, operations: Sequence[Operation]
-) -> Commit:
+def _commit(seat: Residency, memory: Memory, revision: int, planned: _Plan[T]) -> Commit:
     if seat.revision != revision:
         raise _Overtaken
-    return Commit(seat.workspace, memory.now(), "model", operations)
+    return Commit(seat.workspace, memory.now(), "model", planned.operations, planned.contents)
 
 
 # Checkpoints.
@@ -239,10 +245,22 @@ def _mark(seat: Residency, name: str, *, automatic: bool = False) -> Checkpointe
         tokens=seat.set.used,
         automatic=automatic,
         policy=seat.row.policy,
+        payload=-1,
     )
 
 
+def _as_mapped(residents: Sequence[Resident]) -> bytes:
+    """The session's mapped pages and its pins, as the store has them."""
+    places = {
+        one.page_id: Place(one.version, one.level, one.tokens, one.protected_until)
+        for one in residents
+        if one.level is not None
+    }
+    return kept(places, {one.page_id: one.pinned_until for one in residents if one.pinned})
+
+
 def _written(memory: Memory, seat: Residency, mark: Checkpointed, applied: Applied) -> Checkpoint:
+    mark = replace(mark, payload=applied.contents[0])
     line = LogLine(applied.position, memory.now(), "model", seat.row.segment, seat.turn, mark)
     return replace(_checkpoint(line), obtained=applied.obtained)
 
@@ -260,6 +278,7 @@ def _checkpoint(line: LogLine) -> Checkpoint:
         mark.automatic,
         str(mark.session),
         policy=mark.policy,
+        payload=mark.payload,
     )
 
 
@@ -311,7 +330,7 @@ def _mapping(handle: str, page: Mapped) -> FaultedIn:
 async def _plan_restore(
     memory: Memory, seat: Residency, point: Checkpoint, undo: str
 ) -> _Plan[Restoration]:
-    then = await at_position(memory, seat, point.position)
+    then = await _as_it_stood(memory, seat, point)
     changed, relinked = await _changed(memory, seat, point.position)
     named = list({**then.mapped, **then.pins} | dict.fromkeys([*changed, *relinked]))
     pages = await memory.store.pages(seat.workspace, named, seat.row.id)
@@ -323,11 +342,11 @@ async def _plan_restore(
         if page_id in pages
     ]
     left_out = _without_room(seat, wanted)
-    kept = {page.page_id: page for page in wanted if page.page_id not in left_out}
+    shown = {page.page_id: page for page in wanted if page.page_id not in left_out}
     reverted = await _reverted(memory, seat, point.position, then, changed, pages)
     links = await _links_then(memory, seat, point.position, then, relinked, pages)
     residents = await memory.store.residents(seat.workspace, seat.row.id)
-    moved = list(_moves(seat.row.id, residents, kept, pins))
+    moved = list(_moves(seat.row.id, residents, shown, pins))
     operations: list[Operation] = [
         _mark(seat, undo, automatic=True),
         Restored(session=seat.row.id, name=point.name),
@@ -341,8 +360,8 @@ async def _plan_restore(
     ]
     done = Restoration(
         point,
-        len(kept),
-        sum(page.tokens for page in kept.values()),
+        len(shown),
+        sum(page.tokens for page in shown.values()),
         tuple(line.page_id for line in moved if isinstance(line, Evicted)),
         reverted,
         tuple(page_id for page_id in then.mapped if page_id not in pages),
@@ -350,7 +369,23 @@ async def _plan_restore(
         undo,
         links,
     )
-    return _Plan(operations, lambda applied: replace(done, obtained=applied.obtained))
+    return _Plan(
+        operations,
+        lambda applied: replace(done, obtained=applied.obtained),
+        [_as_mapped(residents)],
+    )
+
+
+async def _as_it_stood(memory: Memory, seat: Residency, point: Checkpoint) -> Past:
+    """What was mapped and pinned at a checkpoint: as it says, else as the lines before it say.
+
+    One that came with an import, or of an earlier release, does not say.
+    """
+    if point.payload is not None:
+        text = await memory.payload(seat.workspace, point.payload)
+        if text is not None:
+            return read_kept(text, point.position, point.turn)
+    return await at_position(memory, seat, point.position)
 
 
 def _policy_again(seat: Residency, point: Checkpoint) -> Iterator[Operation]:

@@ -5,7 +5,8 @@ Pure: the lines are those of the kinds `base.log.MOVES`, in their order.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..base.log import (
@@ -95,6 +96,22 @@ class Past:
     def _put(self, page_id: str, place: Place) -> None:
         self.places.pop(page_id, None)
         self.places[page_id] = place
+
+
+def kept(places: Mapping[str, Place], pins: Mapping[str, int | None]) -> bytes:
+    """What is mapped and pinned at a moment, as a checkpoint keeps it."""
+    rows = [
+        (page_id, place.version, place.level, place.tokens, place.protected_until)
+        for page_id, place in places.items()
+    ]
+    return json.dumps({"places": rows, "pins": dict(pins)}, separators=(",", ":")).encode()
+
+
+def read_kept(text: str, position: int, turn: int) -> Past:
+    """The moment that `kept` wrote down."""
+    value = json.loads(text)
+    places = {page_id: Place(*fields) for page_id, *fields in value["places"]}
+    return Past(position, turn, places, value["pins"])
 
 
 @dataclass(frozen=True, slots=True)
