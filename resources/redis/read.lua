@@ -349,7 +349,8 @@ local function indexed(line)
 end
 
 -- What follows a position: where that has led, the last position to follow, pages that were
--- forgotten, and what is to be indexed; until there are so many or they are so large.
+-- forgotten, what is to be indexed, until there are so many or they are so large; and whether any
+-- page was ever superseded.
 function ask.follow(after, limit, bytes)
   local head = redis.call('HMGET', key.head, 'indexable', 'position')
   local reached, size, forgotten, found = tonumber(after), 0, {}, {}
@@ -368,7 +369,8 @@ function ask.follow(after, limit, bytes)
     end
     reached = tonumber(position)
   end
-  return {int(reached), head[1] or '0', head[2] or '0', forgotten, found}
+  return {int(reached), head[1] or '0', head[2] or '0', forgotten, found,
+    redis.call('EXISTS', key.linked)}
 end
 
 return ask[ARGV[1]](unpack(rest(2)))

@@ -65,7 +65,7 @@ async def test_a_call_goes_to_redis_no_oftener_than_the_readme_says(redis_progra
 
 async def test_the_program_that_measures_forks_has_a_figure_for_each_row(tmp_path: Path) -> None:
     figures = await forks.measure(300, 2, tmp_path)
-    assert len(figures) == 5
+    assert len(figures) == 7
     assert all(0 < usual <= most for usual, most in figures.values())
     assert forks.table(figures).count("|\n") == 8
 

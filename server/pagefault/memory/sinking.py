@@ -31,13 +31,13 @@ async def ranked(memory: Memory, seat: Residency, search: Search) -> tuple[Found
     while True:
         asked = replace(search, limit=depth, offset=0)
         found = await memory.store.search(seat.workspace, seat.row.id, asked)
-        ids = [hit.page_id for hit in found.hits]
+        ids = [hit.page_id for hit in found.hits] if found.linked else []
         links = await memory.store.superseded(seat.workspace, ids, seat.row.id) if ids else {}
         hits = sorted(
             (_sunk(hit) if hit.page_id in links.keys() - named else hit for hit in found.hits),
             key=lambda hit: -hit.score,
         )
-        if len(ids) < depth or hits[wanted - 1].score >= found.hits[-1].score:
+        if len(hits) < depth or hits[wanted - 1].score >= found.hits[-1].score:
             return replace(found, hits=hits[search.offset : wanted]), links
         depth *= 2
 

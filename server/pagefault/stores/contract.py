@@ -185,11 +185,13 @@ class WorkspaceRequest:
 @dataclass(frozen=True, slots=True)
 class Found:
     """Hits, best first. ``sessions``: the handles behind the hits' session numbers;
-    ``backlog``: log positions that a rebuilding index does not know yet."""
+    ``backlog``: log positions that a rebuilding index does not know yet. ``linked`` False: no page
+    of the workspace was ever superseded."""
 
     hits: Sequence[Hit]
     sessions: Mapping[int, str]
     backlog: int = 0
+    linked: bool = True
 
 
 def chain(links: Mapping[str, str | None], page_id: str) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ class Following:
         self._read = read
         self._follower = follower
         self._known: dict[int, tuple[Workspace, str]] = {}
+        self._linked: set[int] = set()  # workspaces in which a page was ever superseded
         self._turns: dict[int, anyio.Lock] = {}
         self._looking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -80,7 +81,7 @@ class Following:
         hits: Sequence[Hit] = run() if small else await anyio.to_thread.run_sync(run)
         handles = self._follower.handles(workspace.key, {hit.session for hit in hits})
         texts = self._follower.texts(workspace.key, {hit.content for hit in hits})
-        return Found(hits, handles, backlog), texts
+        return Found(hits, handles, backlog, workspace.key in self._linked), texts
 
     def behind(self, workspace: Workspace, indexable: int) -> int:
         """Log positions up to ``indexable`` that the index does not know yet."""
@@ -152,7 +153,9 @@ class Following:
         answer = await self._link.script(
             self._read, place, "follow", after, PIECE_ENTRIES, PIECE_BYTES
         )
-        reached, indexable, position, forgotten, found = answer
+        reached, indexable, position, forgotten, found, linked = answer
+        if linked:
+            self._linked.add(workspace.key)
         texts: dict[int, bytes] = {}
         sessions: dict[int, str] = {}
         entries = [await self._entry(place, one, texts, sessions) for one in found]
