@@ -11,8 +11,8 @@ from pagefault.paging.reuse import Reuse
 READ = Mapped("msg_1", 1, 0, 100, "transcript", 0.5, touched=1, turn=0, role="tool")
 
 
-def soon(reuse: Reuse, turn: int = 1) -> float:
-    return reuse.chances(turn).soon(reuse.class_of(READ), 4)
+def soon(reuse: Reuse, turn: int = 1, idle: int = 4) -> float:
+    return reuse.chances(turn).soon(reuse.class_of(READ), idle)
 
 
 def teach(habits: Habits, sessions: range, *, again: bool) -> None:
@@ -20,7 +20,7 @@ def teach(habits: Habits, sessions: range, *, again: bool) -> None:
     for session in sessions:
         reuse = habits.reuse(f"s{session}")
         for turn in range(0, 20, 2):
-            for number in range(10) if again or turn == 0 else [99]:
+            for number in range(10) if again or turn == 0 else [100 + turn]:
                 reuse.used(replace(READ, page_id=f"msg_{number}"), turn)
 
 
@@ -38,12 +38,12 @@ def test_the_first_session_of_a_workspace_begins_as_one_alone() -> None:
 def test_a_sessions_own_uses_soon_outweigh_what_others_have_shown() -> None:
     habits = Habits()
     teach(habits, range(20), again=False)
-    at_first = soon(habits.reuse("new"))
+    at_first = soon(habits.reuse("new"), idle=1)
     reuse = habits.reuse("new")
     for turn in range(0, 60, 2):
         for number in range(5):
             reuse.used(replace(READ, page_id=f"msg_{number}"), turn)
-    assert soon(reuse, 60) > 4 * at_first
+    assert soon(reuse, 60, idle=1) > 4 * at_first
 
 
 def test_a_session_that_is_opened_again_goes_on_with_what_it_learned() -> None:
