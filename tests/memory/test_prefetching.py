@@ -19,6 +19,7 @@ from pagefault.memory.context import Context, ContextRequest, build
 from pagefault.memory.core import Memory
 from pagefault.memory.following import follow
 from pagefault.memory.keeping import pin
+from pagefault.memory.snapshots import fork
 from pagefault.paging.tally import Tally
 from pagefault.residency import Residency
 
@@ -112,6 +113,20 @@ async def test_the_next_page_of_a_run_is_guessed(memory: Memory, seat: Residency
     await memory.flush()
     context = await asked(memory, seat, "go on")
     assert context.why == {pages[4]: "speculative"}
+
+
+async def test_a_fork_goes_on_with_a_run_that_its_parent_began(
+    memory: Memory, seat: Residency
+) -> None:
+    pages = [await say(memory, seat, f"part {number} {prose(9, number)}") for number in range(9)]
+    await drop(memory, seat, *pages)
+    for page_id in pages[2:4]:
+        await recall(memory, seat, page_id)
+    await memory.flush()
+    child = await memory.seat(seat.workspace, (await fork(memory, seat, None)).session)
+    await recall(memory, seat, pages[4])
+    await memory.flush()
+    assert (await asked(memory, child, "go on")).why == {pages[4]: "speculative"}
 
 
 async def test_what_was_read_together_before_comes_together(

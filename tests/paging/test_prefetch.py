@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pagefault.paging.past import Branch
 from pagefault.paging.prefetch import (
     EXPLICIT,
     FEW,
@@ -88,14 +89,24 @@ def test_a_named_page_does_not_make_the_others_look_weak() -> None:
     ],
 )
 def test_a_run_of_pages_goes_on_with_the_next(pages: tuple[str, ...], following: str) -> None:
-    assert read(*pages).next_of_run("s1", 1) == following
+    assert read(*pages).next_of_run([Branch("s1")], 1) == following
 
 
 def test_a_run_ends_when_it_was_long_ago_or_another_session_s() -> None:
     reads = read("msg_4", "msg_5")
-    assert reads.next_of_run("s1", 3) == "msg_6"
-    assert reads.next_of_run("s1", 4) is None
-    assert reads.next_of_run("s2", 1) is None
+    assert reads.next_of_run([Branch("s1")], 3) == "msg_6"
+    assert reads.next_of_run([Branch("s1")], 4) is None
+    assert reads.next_of_run([Branch("s2")], 1) is None
+
+
+def test_a_fork_goes_on_with_its_parents_run_up_to_the_fork() -> None:
+    reads = Reads()
+    for position, page_id in ((5, "msg_4"), (6, "msg_5"), (9, "msg_6")):
+        reads.add("s1", 1, page_id, position)
+    assert reads.next_of_run([Branch("f1"), Branch("s1", 7)], 1) == "msg_6"
+    assert reads.next_of_run([Branch("f1"), Branch("s1", 5)], 1) is None
+    reads.add("f1", 2, "msg_6", 12)
+    assert reads.next_of_run([Branch("f1"), Branch("s1", 7)], 2) == "msg_7"
 
 
 def test_pages_read_in_the_same_turns_twice_or_more_come_together() -> None:
@@ -132,7 +143,7 @@ def test_guesses_are_the_next_of_the_run_and_what_came_along_before() -> None:
     for turn in (1, 2):
         for page_id in ("claim_1", "msg_7", "msg_8"):
             reads.add("s1", turn, page_id)
-    found = guesses(reads, "s1", 2, ["claim_1"])
+    found = guesses(reads, [Branch("s1")], 2, ["claim_1"])
     assert [(wish.page_id, wish.why) for wish in found] == [
         ("msg_9", "next"),
         ("msg_7", "together"),

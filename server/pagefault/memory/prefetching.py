@@ -25,6 +25,7 @@ from ..residency import Residency
 from .core import Memory, begin_turn
 from .following import follow
 from .levels import fullest
+from .lineage import Lineage, is_own, lineage_of
 from .mapping import lines_of, placed
 from .sinking import ranked
 
@@ -54,7 +55,8 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
         return ()
     seat.decide(partial(_begin_announced, said=digest(message)))
     lately = await follow(memory, seat.workspace)
-    wishes = await _wishes(memory, seat, message, lately)
+    lineage = await lineage_of(memory, seat)
+    wishes = await _wishes(memory, seat, message, lately, lineage)
     pages = await memory.store.pages(seat.workspace, [wish.page_id for wish in wishes], seat.row.id)
     brought = []
     allowance = seat.set.room() // 2
@@ -64,7 +66,7 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
         page = pages.get(wish.page_id)
         if wish.page_id in seat.set or page is None:
             continue
-        if wish.why == "next" and page.session != seat.row.id:
+        if wish.why == "next" and not is_own(lineage, page):
             continue
         most = allowance
         if wish.confidence == SPECULATIVE:
@@ -78,12 +80,14 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
     return tuple(one for one in brought if one.page_id in seat.set)
 
 
-async def _wishes(memory: Memory, seat: Residency, message: str, lately: Lately) -> list[Wish]:
+async def _wishes(
+    memory: Memory, seat: Residency, message: str, lately: Lately, lineage: Lineage
+) -> list[Wish]:
     """The pages to bring in, surest first; some may be mapped."""
     hits = await _candidates(memory, seat, message[:_ASKED])
     about = referred_to(hits, len(query.words(message[:_ASKED])))
     near = [wish.page_id for wish in about if wish.confidence != SPECULATIVE]
-    others = guesses(lately.reads, seat.row.id, seat.turn, near)
+    others = guesses(lately.reads, lineage, seat.turn, near)
     return chosen([*about, *others])
 
 

@@ -49,7 +49,7 @@ class Lately:
         if isinstance(operation, Faulted) or (
             isinstance(operation, Touched) and operation.reason is None
         ):
-            self.reads.add(session, line.turn, operation.page_id)
+            self.reads.add(session, line.turn, operation.page_id, line.position)
 
     def tally(self, session: str) -> Tally:
         """What the session's paging came to in these lines, as a copy to count on."""

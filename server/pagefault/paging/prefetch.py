@@ -13,6 +13,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from .past import Branch
+
 EXPLICIT, REFERENCED, SPECULATIVE = "explicit", "referenced", "speculative"
 
 MOST = 5  # pages that a message may bring in
@@ -56,18 +58,21 @@ class Wish:
 class Reads:
     """Which pages were read, in which session and turn, as far back as is remembered."""
 
-    _reads: deque[tuple[str, int, str]] = field(default_factory=lambda: deque(maxlen=_READS))
+    _reads: deque[tuple[str, int, str, int]] = field(default_factory=lambda: deque(maxlen=_READS))
 
-    def add(self, session: str, turn: int, page_id: str) -> None:
-        """A page was faulted in, or read again where it was mapped."""
-        self._reads.append((session, turn, page_id))
+    def add(self, session: str, turn: int, page_id: str, position: int = 0) -> None:
+        """A page was faulted in, or read again where it was mapped, by the line at a position."""
+        self._reads.append((session, turn, page_id, position))
 
-    def next_of_run(self, session: str, turn: int) -> str | None:
-        """The page that follows, where the session read one page after the other of late."""
+    def next_of_run(self, lineage: Sequence[Branch], turn: int) -> str | None:
+        """The page that follows, where the session read one page after the other of late.
+
+        ``lineage``: its own branch, and those that it goes on from, each up to the fork.
+        """
         recent = [
             page_id
-            for who, when, page_id in self._reads
-            if who == session and turn - when <= _FRESH
+            for who, when, page_id, position in self._reads
+            if turn - when <= _FRESH and any(branch.holds(who, position) for branch in lineage)
         ]
         numbers = [_numbered(page_id) for page_id in recent[-2:]]
         if len(numbers) < 2 or numbers[0][0] != numbers[1][0]:
@@ -80,7 +85,7 @@ class Reads:
     def read_with(self, page_ids: Iterable[str]) -> list[str]:
         """Pages that were read in the same turns as these, the most faithful companions first."""
         turns: dict[tuple[str, int], set[str]] = {}
-        for session, turn, page_id in self._reads:
+        for session, turn, page_id, _ in self._reads:
             turns.setdefault((session, turn), set()).add(page_id)
         known = set(page_ids)
         found: dict[str, float] = {}
@@ -118,9 +123,9 @@ def referred_to(hits: Sequence[Candidate], words: int) -> list[Wish]:
     return wishes
 
 
-def guesses(reads: Reads, session: str, turn: int, about: Iterable[str]) -> list[Wish]:
+def guesses(reads: Reads, lineage: Sequence[Branch], turn: int, about: Iterable[str]) -> list[Wish]:
     """What may be read next, though nobody spoke of it; ``about``: what the message refers to."""
-    following = reads.next_of_run(session, turn)
+    following = reads.next_of_run(lineage, turn)
     run = [] if following is None else [Wish(following, SPECULATIVE, "next")]
     together = reads.read_with(about)
     return run + [Wish(page_id, SPECULATIVE, "together") for page_id in together]
