@@ -36,6 +36,7 @@ OWNERS = {
     "apsw": ("stores/sqlite", "index", "cli/doctor"),
     "redis": ("stores/redis",),
     "PIL": ("paging/levels/thumbnail",),
+    "jsonschema": ("guards/schema",),
     "tiktoken": ("base/tokens", "base/vocabulary"),
     "secrets": ("base/clock", "surface/transport/tokens", "surface/transport/bearer"),
     "random": (),

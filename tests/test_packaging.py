@@ -21,7 +21,7 @@ from pagefault.cli.arguments import parse
 from pagefault.stores.opening import Options, opener
 
 ROOT = Path(__file__).parents[1]
-BASE = {"anyio", "apsw", "mcp", "platformdirs", "pydantic", "redis", "tiktoken"}
+BASE = {"anyio", "apsw", "jsonschema", "mcp", "platformdirs", "pydantic", "redis", "tiktoken"}
 EXTRAS = {"redis", "tiktoken", "image", "semantic", "teams", "test", "dev", "all"}
 
 

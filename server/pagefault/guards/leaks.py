@@ -1,0 +1,144 @@
+"""Secrets in arguments: keys and tokens by their known forms, others by name and randomness.
+
+What is found is named by kind and place and never quoted. Ordinary text is left alone: a word
+after "password:", a placeholder, a short or plain value is none.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .guard import Finding, Question
+from .rules import Rules
+from .values import scalars
+
+NAME = "secrets"
+_SHOWN = 3
+_SIGNS = 5  # different characters that even a bad key has more of
+_SHORTEST = 12  # characters of a value that stands behind a name
+_BITS = 3.0  # of entropy per character, from which a value was made by a machine
+_PLACEHOLDER = re.compile(
+    r"(?i)example|placeholder|change_?me|your[_-]|dummy|redacted|sample|x{4,}|\*{3,}|\.{3,}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What secrets of a kind look like. ``group``: the secret in what matches."""
+
+    kind: str
+    pattern: re.Pattern[str]
+    group: int = 0
+    real: Callable[[str], bool] = lambda _: True
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret found: its kind and where it stands, as positions in the text."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def _random(text: str) -> bool:
+    """Whether a value looks made by a machine: long, mixed and hard to guess."""
+    if len(text) < _SHORTEST or _PLACEHOLDER.search(text):
+        return False
+    mixed = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+    counts = Counter(text).values()
+    bits = -sum(count / len(text) * math.log2(count / len(text)) for count in counts)
+    return mixed and bits >= _BITS
+
+
+def _unlike_example(text: str) -> bool:
+    return not _PLACEHOLDER.search(text) and len(set(text)) > _SIGNS
+
+
+def _no_blank(text: str) -> bool:
+    return not _PLACEHOLDER.search(text) and text[0] not in "<${"
+
+
+_FORMS = (
+    Form("private key", re.compile(
+        r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]+-----)?")),
+    Form("AWS key", re.compile(r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"), 0, _unlike_example),
+    Form("GitHub token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{40,})")),
+    Form("GitLab token", re.compile(r"\bglpat-[\w-]{20,}")),
+    Form("Slack token", re.compile(r"\bxox[abeoprs]-\d[\w-]{16,}")),
+    Form("Google key", re.compile(r"\bAIza[\w-]{35}\b"), 0, _unlike_example),
+    Form("Stripe key", re.compile(r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{20,}")),
+    Form("API key", re.compile(r"\bsk-(?:ant-|proj-|or-)?[\w-]{20,}"), 0, _random),
+    Form("JSON web token", re.compile(r"\beyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{8,}")),
+    Form("password in a URL", re.compile(
+        r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,64}:([^\s/@]{3,128})@"), 1,
+         _no_blank),
+    Form("bearer token", re.compile(r"(?i)\bbearer\s+([\w.~+/-]{20,}=*)"), 1, _random),
+    Form("secret", re.compile(
+        r"(?i)(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|credentials?)"
+        r"[\"']?\s*[:=]\s*[\"']?([^\s\"',;&<>{}]{12,256})"), 1, _random),
+)  # fmt: skip
+_NAMES = re.compile(r"(?i)(?:^|[_.-])(?:password|passwd|secret|token|api_?key|access_?key)$")
+
+
+def find(text: str) -> list[Secret]:
+    """The secrets in a text, in order, without overlap."""
+    found = [
+        Secret(form.kind, *match.span(form.group))
+        for form in _FORMS
+        for match in form.pattern.finditer(text)
+        if form.real(match[form.group])
+    ]
+    kept: list[Secret] = []
+    for secret in sorted(found, key=lambda each: (each.start, -each.end)):
+        if not kept or secret.start >= kept[-1].end:
+            kept.append(secret)
+    return kept
+
+
+def mask(text: str) -> str:
+    """The text with each secret replaced by its kind in brackets."""
+    for secret in reversed(find(text)):
+        text = f"{text[: secret.start]}[{secret.kind} masked]{text[secret.end :]}"
+    return text
+
+
+def mask_values(value: Any, path: str = "") -> Any:  # noqa: ANN401 - any JSON value
+    """A JSON value with the secrets in its strings masked."""
+    if isinstance(value, str):
+        named = not find(value) and _within(path, value)
+        return "[secret masked]" if named else mask(value)
+    if isinstance(value, Mapping):
+        return {name: mask_values(item, str(name)) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask_values(item, path) for item in value]
+    return value
+
+
+def check(question: Question, rules: Rules) -> Finding | None:
+    """Say where a secret stands; mask it or stop the call, as set."""
+    found = [
+        f"{path} holds a {secret.kind}"
+        for path, value in scalars(question.arguments)
+        if isinstance(value, str)
+        for secret in _within(path, value)
+    ]
+    if not found:
+        return None
+    reason = f"{'; '.join(found[:_SHOWN])}."
+    if rules.mask_secrets:
+        masked = mask_values(question.arguments)
+        return Finding(NAME, "repair", reason, "It was masked; the tool will not see it.", masked)
+    return Finding(NAME, "block", reason, "Leave it out, or name the variable that holds it.")
+
+
+def _within(path: str, value: str) -> list[Secret]:
+    found = find(value)
+    if not found and _NAMES.search(path.replace("[]", "")) and " " not in value and _random(value):
+        return [Secret("secret", 0, len(value))]
+    return found
