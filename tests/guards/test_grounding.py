@@ -134,6 +134,12 @@ def test_values_of_the_schema_and_usual_ones_are_grounded():
     assert verdict({"day": "2024-07-20"}, "hello", usual={usual("day", "2024-07-20")}) == "warn"
 
 
+def test_a_large_table_is_checked_in_its_beginning_only():
+    table = {"table": [[number + 0.123] for number in range(100_000)]}
+    judgement = ask("f", table, RULES, known=known(" ".join(f"{n}.25" for n in range(500))))
+    assert judgement.verdict == "warn"
+
+
 def test_today_is_known():
     assert verdict({"day": "2026-11-22"}, "hello", now=1_795_305_600.0) == "allow"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Any
 
 from . import dates
@@ -23,6 +24,7 @@ _WORDS = 4
 _SMALL = 10  # whole numbers up to it count things, and are not checked
 _CONSTANTS = frozenset({12.0, 24.0, 60.0, 100.0, 365.0, 1000.0})
 _SHOWN = 3
+_CHECKED = 200  # values of one call; who passes a table has it from somewhere, or it is data
 _NEAR_NOW_DAYS = 3
 
 _DIGIT = re.compile(r"\d")
@@ -52,9 +54,8 @@ def ungrounded(question: Question) -> list[tuple[str, Any]]:
     if known is None:
         return []
     found, beside = [], []
-    for path, value in scalars(question.arguments):
-        if not _worth_checking(path, value):
-            continue
+    worth = (each for each in scalars(question.arguments) if _worth_checking(*each))
+    for path, value in islice(worth, _CHECKED):
         if not _grounded(path, value, known, question):
             found.append((path, value))
         elif _is_amount(path, value):

@@ -26,6 +26,7 @@ _LOOSE = 3  # tokens in a row that may be one value: "Suite 872", "(555) 123-200
 _SPELT = 12  # the same in what people write: "W 3 7 3 0 4 8 8"
 _SPELT_TOKEN = 4
 _LONGEST = 64
+_OWN = 10  # characters from which a token needs no neighbours to be told from others
 _SCALES = (2.0, 3.0, 4.0, 5.0, 60.0, 100.0, 1000.0)
 _NEARBY_DAYS = 3
 _PLACES = 4  # a value rounded to at most so many decimals is the known one
@@ -88,7 +89,8 @@ class Known:
         if joined in self.tokens:
             return True
         pieces = [plain(piece) for piece in _TOKEN.findall(value) if _DIGIT.search(piece)]
-        return len(value.split()) > _LOOSE and all(piece in self.tokens for piece in pieces)
+        telling = len(value.split()) > _LOOSE or all(len(piece) >= _OWN for piece in pieces)
+        return bool(pieces) and telling and all(piece in self.tokens for piece in pieces)
 
     def has_number(self, value: float) -> bool:
         """Whether a number has been seen, exactly or with more decimals."""
@@ -126,7 +128,7 @@ class Known:
                 for part in _parts(token):
                     keep[part] = None
         for place, token in enumerate(found):
-            if with_digit(token):
+            if len(token) < _OWN and with_digit(token):
                 for value in _neighbours(found, joined, place, window):
                     keep[value] = None
 
