@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from pagefault.guards.known import Known, usual
@@ -138,6 +140,13 @@ def test_a_large_table_is_checked_in_its_beginning_only():
     table = {"table": [[number + 0.123] for number in range(100_000)]}
     judgement = ask("f", table, RULES, known=known(" ".join(f"{n}.25" for n in range(500))))
     assert judgement.verdict == "warn"
+
+
+@pytest.mark.parametrize("piece", ["1 ", "1,111", "1-", "a@", "x", "${v1", "1/", "may 1 "])
+def test_a_long_text_is_taken_in_in_time_that_grows_with_its_length(piece):
+    began = time.process_time()
+    Known().tell(piece * (200_000 // len(piece)), "user")
+    assert time.process_time() - began < 10  # and minutes, were it with the square
 
 
 def test_today_is_known():

@@ -25,6 +25,7 @@ _TIGHT = 8  # runs of one token of which every part is kept: a UUID, a date with
 _LOOSE = 3  # tokens in a row that may be one value: "Suite 872", "(555) 123-2002"
 _SPELT = 12  # the same in what people write: "W 3 7 3 0 4 8 8"
 _SPELT_TOKEN = 4
+_BY_HAND = 4_000  # characters
 _LONGEST = 64
 _OWN = 10  # characters from which a token needs no neighbours to be told from others
 _SCALES = (2.0, 3.0, 4.0, 5.0, 60.0, 100.0, 1000.0)
@@ -69,7 +70,8 @@ class Known:
         """Take in a text that grounds values. In a user's a value may be spelt out in pieces."""
         if len(text) > TEXT:
             self.whole, text = False, text[:TEXT]
-        self._tokens(text, _SPELT if source == "user" else _LOOSE)
+        by_hand = source == "user" and len(text) <= _BY_HAND  # and not pasted
+        self._tokens(text, _SPELT if by_hand else _LOOSE)
         self._numbers(text, source)
         self.named_dates.update(full_dates(text))
         self.named_days.update(days(text))
