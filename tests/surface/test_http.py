@@ -813,6 +813,35 @@ async def test_health_is_503_when_the_check_fails_or_hangs_and_tells_no_more(hea
     assert (answer.status_code, answer.json()) == (503, body)
 
 
+async def test_however_many_ask_for_health_the_check_is_made_once():
+    asked = []
+
+    async def counted():
+        asked.append(None)
+        return {"status": "ok"}
+
+    limits = Limits(health_kept_seconds=3_600)
+    async with serving(health=counted, limits=limits) as url, browser() as http:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(http.get, url.replace("/mcp", "/health"))
+        assert (await http.get(url.replace("/mcp", "/health"))).json() == {"status": "ok"}
+    assert len(asked) == 1
+
+
+async def test_health_is_asked_anew_when_the_answer_is_old():
+    said = [{"status": "ok"}, {"status": "error", "reason": "store_unavailable"}]
+
+    async def changing():
+        return said.pop(0)
+
+    limits = Limits(health_kept_seconds=0)
+    async with serving(health=changing, limits=limits) as url, browser() as http:
+        answers = [await http.get(url.replace("/mcp", "/health")) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 503]
+    assert answers[1].json() == {"status": "error", "reason": "store_unavailable"}
+
+
 async def test_health_is_only_read():
     async with serving() as url, browser() as http:
         answer = await http.post(url.replace("/mcp", "/health"))

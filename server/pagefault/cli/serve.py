@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ..base.errors import StoreError
+
 if TYPE_CHECKING:
     from ..memory.core import Memory
     from ..surface.app import PagefaultServer
@@ -111,5 +113,10 @@ def _build(ready: SetUp) -> tuple[PagefaultServer, Memory]:
 
 
 async def _health(memory: Memory) -> Mapping[str, object]:
-    await memory.ready()
+    """Whether the store answers; why not by the error's code alone: anybody may ask."""
+    try:
+        await memory.ready()
+        await memory.store.ping()
+    except StoreError as error:
+        return {"status": "error", "reason": error.code}
     return {"status": "ok"}

@@ -408,6 +408,10 @@ class Store(Protocol):
         """
         ...
 
+    async def ping(self) -> None:
+        """See that the store answers: one short read, within the store's own time limit."""
+        ...
+
     async def backup(self, target: Path) -> None:
         """A copy of everything as a SQLite file, while others write."""
         ...

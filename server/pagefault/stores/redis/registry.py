@@ -59,6 +59,10 @@ class Registry:
         names = await self._link.command("ZRANGE", f"{self._prefix}:principals", 0, -1)
         return [name.decode() for name in names]
 
+    async def ping(self) -> None:
+        """Ask for next to nothing."""
+        await self._link.command("EXISTS", f"{self._prefix}:principals")
+
     async def _known(self, principal: str) -> list[tuple[Workspace, str]]:
         answer = await self._link.command("HGETALL", self._key(principal))
         rows = [json.loads(text) for text in _values(answer)]

@@ -347,6 +347,10 @@ class RedisStore:
             "unindexed": self._following.behind(workspace, indexable),
         }
 
+    async def ping(self) -> None:
+        """See that the server answers, or of a cluster the node that knows the principals."""
+        await self._registry.ping()
+
     async def backup(self, target: Path) -> None:
         """Everything, moved into a SQLite file.
 

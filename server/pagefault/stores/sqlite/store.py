@@ -247,6 +247,10 @@ class SqliteStore:
         """Counts of what the workspace holds."""
         return self._reader.totals(workspace.key)
 
+    async def ping(self) -> None:
+        """See that the file can be read."""
+        self._reader.rows("SELECT key FROM workspace LIMIT 1")
+
     async def backup(self, target: Path) -> None:
         """A consistent copy, made by SQLite page by page while others write."""
         await anyio.to_thread.run_sync(self._copy, target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
+_FAILED: Final = {"status": "error"}
 
 
 class Health:
@@ -22,14 +23,17 @@ class Health:
 
     ``check`` says how things are under ``status``; without one, or with "ok", all is well. It is
     asked without a token and under any Host name (probes use bare addresses), so it tells no
-    secrets.
+    secrets; and however many ask, the check is made once in ``kept`` seconds.
     """
 
     def __init__(
-        self, check: Callable[[], Awaitable[Mapping[str, object]]], seconds: float
+        self, check: Callable[[], Awaitable[Mapping[str, object]]], seconds: float, kept: float
     ) -> None:
         self._check = check
         self._seconds = seconds
+        self._kept = kept
+        self._asking = anyio.Lock()
+        self._latest: tuple[float, int, Mapping[str, object]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -38,13 +42,26 @@ class Health:
         await answer(scope, receive, send)
 
     async def _answer(self) -> Response:
+        async with self._asking:
+            now = anyio.current_time()
+            if self._latest is None or now >= self._latest[0] + self._kept:
+                status, said = await self._ask()
+                self._latest = (anyio.current_time(), status, said)
+            _, status, said = self._latest
+        try:
+            return _report(status, said)
+        except Exception:  # it said what is no JSON
+            _log.exception("the health check cannot be told")
+            return _report(503, _FAILED)
+
+    async def _ask(self) -> tuple[int, Mapping[str, object]]:
         try:
             with anyio.fail_after(self._seconds):
                 said = await self._check()
-            return _report(200 if said.get("status", "ok") == "ok" else 503, said)
+            return (200 if said.get("status", "ok") == "ok" else 503), said
         except Exception:  # whatever is wrong with the server, the answer is that something is
             _log.exception("the health check failed")
-            return _report(503, {"status": "error"})
+            return 503, _FAILED
 
 
 def _report(status: int, said: Mapping[str, object]) -> Response:

@@ -68,7 +68,7 @@ async def serve_http(
     streams = Streams(_protocol(server, limits))
     served = Metrics(streams, metrics)
     guarded = _guarded(served, allowed_names(host, allowed_hosts), tokens, limits)
-    app = _Doors(guarded, Health(health, limits.health_seconds))
+    app = _Doors(guarded, Health(health, limits.health_seconds, limits.health_kept_seconds))
     with open_listeners(addresses) as listeners:
         url = f"http://{_in_url(host)}:{listeners[0].getsockname()[1]}{PATH}"
         web = _Web(_config(app, log_level, limits), streams, lambda: task_status.started(url))

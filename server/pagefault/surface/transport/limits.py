@@ -23,6 +23,7 @@ class Limits:
     answer_seconds: float = 20.0  # without taking a byte of an answer that waits
     idle_seconds: int = 30  # between two requests; longer than HTTP clients keep a connection
     health_seconds: float = 5.0  # for the answer of a health check
+    health_kept_seconds: float = 1.0  # in which all who ask get the same answer
     stop_seconds: int = 2  # for calls under way when the server is told to stop
 
 
