@@ -3,6 +3,7 @@
 -- end before its first write.
 
 local KEEP = 120      -- seconds in which a commit may be sent again
+local SESSIONLESS = {forget = true, represent = true, collect = true}
 
 local function field(name, value) return '"' .. name .. '":' .. value end
 
@@ -11,6 +12,26 @@ local function field(name, value) return '"' .. name .. '":' .. value end
 
 local function forgotten(page)
   return redis.call('HEXISTS', key.page(page), 'f') == 1
+end
+
+-- Whether one of the contents is held by a page, or is more than a level of the page that it is
+-- said to be of, which was not forgotten.
+local function holds(page, contents)
+  local wanted = {}
+  for _, id in ipairs(contents) do
+    if redis.call('EXISTS', key.holders(int(id))) == 1 then return true end
+    wanted[int(id)] = true
+  end
+  if not page or forgotten(page) then return false end
+  local fields = redis.call('HGETALL', key.page(page))
+  for i = 1, #fields, 2 do
+    local kind, words = string.sub(fields[i], 1, 1), words_of(fields[i + 1])
+    if (kind == 'v' and (wanted[words[2]] or wanted[words[3]])) or (kind == 'y' and wanted[words[1]])
+    then
+      return true
+    end
+  end
+  return false
 end
 
 local function session_exists(handle)
@@ -41,8 +62,11 @@ local function objection(commit, last)
       opened[op.session] = true
     elseif op.session and not opened[op.session] and not session_exists(op.session) then
       return {'unknown', op.session}
-    elseif not op.session and op.kind ~= 'forget' and op.kind ~= 'represent' then
+    elseif not op.session and not SESSIONLESS[op.kind] then
       return {'unknown', ''}
+    elseif op.kind == 'collect' and not commit.replay
+      and holds(op.page, cjson.decode(op.data .. '}').contents) then
+      return {'conflict', op.page or ''}
     end
     if commit.replay and op.position ~= last + 1 then
       return {'gap', int(op.position), int(last)}

@@ -168,6 +168,35 @@ function fold.represent(line, data)
   redis.call('HSET', page, level, now)
 end
 
+local function drop_content(id)
+  local chunks = redis.call('GETRANGE', key.content(id), 1, 3)
+  for chunk = 1, (tonumber(chunks) or 1) - 1 do redis.call('UNLINK', key.chunk(id, chunk)) end
+  redis.call('UNLINK', key.content(id))
+end
+
+function fold.collect(line, data)
+  local gone = {}
+  for _, id in ipairs(data.contents) do
+    gone[int(id)] = true
+    drop_content(int(id))
+  end
+  if not line.page then return end
+  local page, left = key.page(line.page), {}
+  local fields = redis.call('HGETALL', page)
+  for i = 1, #fields, 2 do
+    local kind, words = string.sub(fields[i], 1, 1), words_of(fields[i + 1])
+    if kind == 'r' and gone[words[1]] then
+      redis.call('HDEL', page, fields[i])
+    elseif kind == 'x' then
+      for _, id in ipairs(words) do
+        if not gone[id] then left[#left + 1] = id end
+      end
+      redis.call('HDEL', page, 'x')
+      if #left > 0 then redis.call('HSET', page, 'x', table.concat(left, ' ')) end
+    end
+  end
+end
+
 -- The page is there and was not forgotten; then the session is noted as one that keeps it.
 local function may_keep(page, handle)
   local found = redis.call('HMGET', key.page(page), 'h', 'f')
@@ -268,12 +297,6 @@ function fold.fault(line, data)
     redis.call('HINCRBY', row, 'total_faults', 1)
   end
   redis.call('HINCRBY', row, 'fault_tokens', int(data.tokens))
-end
-
-local function drop_content(id)
-  local chunks = redis.call('GETRANGE', key.content(id), 1, 3)
-  for chunk = 1, (tonumber(chunks) or 1) - 1 do redis.call('UNLINK', key.chunk(id, chunk)) end
-  redis.call('UNLINK', key.content(id))
 end
 
 local function release(page, contents)

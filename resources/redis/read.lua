@@ -253,6 +253,27 @@ function ask.contents(after, limit, bytes)
   return {int(id), int(last), found}
 end
 
+-- Contents above an id, ascending, with the bytes that each takes; with the id that this has led to,
+-- and the last there is.
+function ask.sizes(after, limit)
+  local last = tonumber(redis.call('HGET', key.head, 'content') or 0)
+  local found, id = {}, tonumber(after)
+  local furthest = math.min(last, id + LOOKED_FOR)
+  while id < furthest and #found < tonumber(limit) do
+    id = id + 1
+    local content = key.content(int(id))
+    local size = redis.call('STRLEN', content)
+    if size > 0 then
+      local chunks = tonumber(redis.call('GETRANGE', content, 1, 3)) or 1
+      for chunk = 1, chunks - 1 do
+        size = size + redis.call('STRLEN', key.chunk(int(id), chunk))
+      end
+      found[#found + 1] = {int(id), int(size)}
+    end
+  end
+  return {int(id), int(last), found}
+end
+
 function ask.log(after, limit)
   return redis.call('XRANGE', key.log, '(' .. after .. '-0', '+', 'COUNT', limit)
 end

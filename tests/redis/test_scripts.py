@@ -19,6 +19,7 @@ from tests.stores.making import Bench, mapped, open_workspace
 import pagefault.stores.redis
 from pagefault.base import assets
 from pagefault.base.log import (
+    Collected,
     Demoted,
     Evicted,
     Faulted,
@@ -108,6 +109,9 @@ METHODS: dict[str, tuple[int, Call]] = {
     "page_of_key": (1, lambda bench: bench.store.page_of_key(bench.workspace, "s1", "k")),
     "content": (1, lambda bench: bench.store.content(bench.workspace, 2)),
     "contents": (1, lambda bench: bench.store.contents(bench.workspace, 0, 5)),
+    "sizes": (1, lambda bench: bench.store.sizes(bench.workspace, 0, 5)),
+    "tidy_index": (2, lambda bench: bench.store.tidy_index(remove=True)),  # one of each principal
+    "ping": (1, lambda bench: bench.store.ping()),
     "versions": (1, lambda bench: bench.store.versions(bench.workspace, "claim_1")),
     "representations": (
         1,
@@ -122,7 +126,7 @@ METHODS: dict[str, tuple[int, Call]] = {
     "search": (1, find),
     "totals": (1, lambda bench: bench.store.totals(bench.workspace)),
 }
-OTHERS = {"replay", "backup", "close"}  # they move everything, or nothing
+OTHERS = {"replay", "backup", "reclaim", "close"}  # they move everything, or nothing
 
 
 def test_every_method_of_the_contract_is_counted() -> None:
@@ -161,6 +165,10 @@ async def fill(bench: Bench) -> None:
         Superseded(session="s1", page_id=page, by="claim_2"),
         contents=[b"short"],
     )
+    level = Represented(page_id=page, version=1, level=3, origin="t", content=-1, tokens=1)
+    made = [await bench.do(level, contents=[b"stub"]) for _ in range(2)]
+    for one in made:
+        await bench.do(Collected(page_id=page, contents=one.contents), durable=False)
     await bench.do(
         TurnBegan(session="s1", cause="pause"),
         *residency(page),

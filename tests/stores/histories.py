@@ -13,6 +13,7 @@ from pagefault.base.log import (
     HERE,
     Called,
     Checkpointed,
+    Collected,
     Demoted,
     EventAdded,
     Evicted,
@@ -32,10 +33,12 @@ from pagefault.base.log import (
     TurnBegan,
 )
 from pagefault.base.page import PREFIXES
+from pagefault.paging.reach import Garbage, Reach
 from pagefault.stores.contract import Applied, Commit, Conflict, Session
 
 FORKS = ("f1", "f2")  # what a fork is called: the first of them, then the second
 SESSIONS = ("s1", "s2", "s3", *FORKS)
+COMPUTED = ("text/2", "text/1")  # origins of levels: the compressor in use, and one no longer
 WORDS = ("alder", "beech", "cedar", "дуб", "松")
 
 
@@ -62,6 +65,8 @@ KINDS = (
     "derive",
     "revise",
     "represent",
+    "compute",
+    "collect",
     "map",
     "map",
     "touch",
@@ -143,6 +148,8 @@ class Chronicle:
     async def _planned(self, step: Step) -> Commit | None:
         if step.kind == "fork":
             return await self._forked(step)
+        if step.kind == "collect":
+            return await self._collected(step)
         if step.session in FORKS and await self._row(step.session) is None:
             step = replace(step, session=SESSIONS[0])
         alive = [page for page in self.pages if page not in self.forgotten]
@@ -152,19 +159,22 @@ class Chronicle:
             operations = made(step)
         elif page is None:
             return None
-        elif step.kind == "revise":
-            revision = await self.bench.revision(page, step.session)
-            operations = [replace(revision, key=_own(step))]
-        elif step.kind == "back":
-            versions = await self.bench.store.versions(self.bench.workspace, page)
-            version = versions[step.number % len(versions)].version
-            operations = [Reverted(session=step.session, page_id=page, version=version)]
-        elif step.kind == "supersede":
-            by = alive[step.number % len(alive)] if step.number % 7 else None
-            operations = [Superseded(session=step.session, page_id=page, by=by)]
         else:
-            operations = _WITH_PAGE[step.kind](step, page)
+            operations = await self._to_a_page(step, page, alive)
         return await self._commit(step, operations)
+
+    async def _to_a_page(self, step: Step, page: str, alive: list[str]) -> list[Operation]:
+        """What happens to a page that is there."""
+        if step.kind == "revise":
+            revision = await self.bench.revision(page, step.session)
+            return [replace(revision, key=_own(step))]
+        if step.kind in ("back", "compute"):
+            versions = await self.bench.store.versions(self.bench.workspace, page)
+            return [_of_version(step, page, versions[step.number % len(versions)].version)]
+        if step.kind == "supersede":
+            by = alive[step.number % len(alive)] if step.number % 7 else None
+            return [Superseded(session=step.session, page_id=page, by=by)]
+        return _WITH_PAGE[step.kind](step, page)
 
     async def _forked(self, step: Step) -> Commit | None:
         """A fork of the step's session, with what is mapped in it."""
@@ -184,6 +194,15 @@ class Chronicle:
             expects={step.session: row.revision + (1 if step.stale else 0)},
             durable=step.durable,
         )
+
+    async def _collected(self, step: Step) -> Commit | None:
+        """The garbage there is by now, as collecting it would be written."""
+        garbage = await garbage_of(self.bench)
+        if not garbage:
+            return None
+        row = await self._row(step.session)
+        stale = {step.session: (row.revision if row else 0) + 1} if step.stale else {}
+        return self.bench.commit(*map(collected, garbage), expects=stale, durable=False)
 
     async def _row(self, session: str) -> Session | None:
         return await self.bench.store.session(self.bench.workspace, session)
@@ -330,6 +349,33 @@ def _represent(step: Step, page: str) -> list[Operation]:
             tokens=step.number,
         )
     ]
+
+
+def _of_version(step: Step, page: str, version: int) -> Operation:
+    if step.kind == "back":
+        return Reverted(session=step.session, page_id=page, version=version)
+    return Represented(
+        page_id=page,
+        version=version,
+        level=1 + step.page % 3,
+        origin=COMPUTED[step.number % 3 == 0],
+        content=-1,
+        tokens=step.number,
+    )
+
+
+def collected(garbage: Garbage) -> Collected:
+    """Garbage, as taking it away is written."""
+    return Collected(page_id=garbage.page_id, contents=(garbage.content,))
+
+
+async def garbage_of(bench: Bench) -> list[Garbage]:
+    """What nothing in the bench's workspace reaches."""
+    reach = Reach()
+    for line in await bench.store.log(bench.workspace, 0, 10_000):
+        reach.take(line)
+    sizes = dict(await bench.store.sizes(bench.workspace, 0, 10_000))
+    return list(reach.garbage(sizes, {COMPUTED[0]}))
 
 
 def _map(step: Step, page: str) -> list[Operation]:

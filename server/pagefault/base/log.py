@@ -165,6 +165,20 @@ class Represented(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collected(Operation):
+    """These contents are gone, and the levels of the page that they were: nobody reads them.
+
+    They are only ever computed levels, remains of a forgotten page, or, without a ``page_id``,
+    contents that no line names: what was said or done is in none of them.
+    """
+
+    kind = "collect"
+    durable = False
+    contents: tuple[int, ...]
+    page_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned(Operation):
     """The page is kept mapped in the session, or no longer; ``until_turn`` None is for good."""
 
@@ -360,6 +374,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Reverted,
     Superseded,
     Represented,
+    Collected,
     Pinned,
     Forgotten,
     Checkpointed,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -169,6 +169,19 @@ class Follower:
                 _drop(db, principal, workspace)
             self._unscrubbed = True
             self._scrub(db, _BUSY_MS)
+
+    def tidy(self, known: Set[int], *, remove: bool) -> int:
+        """How many documents are of workspaces that are not ``known``; dropped with ``remove``."""
+        with self._reading() as db:
+            strangers = [
+                row
+                for row in db.execute("SELECT principal, workspace, documents FROM index_area")
+                if row[1] not in known
+            ]
+        if remove:
+            for principal, workspace, _ in strangers:
+                self.reset(principal, workspace)
+        return sum(documents for *_, documents in strangers)
 
     def scrub(self) -> bool:
         """Whether nothing that was forgotten is left in the write-ahead log either.

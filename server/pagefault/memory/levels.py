@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
-from ..base.errors import StoreError
+from ..base.errors import StoreDamaged, StoreError
 from ..base.log import Represented
 from ..base.media import Blob, data_urls
 from ..base.page import Level, Page
@@ -54,8 +54,9 @@ async def at_level(memory: Memory, workspace: Workspace, page: Page, wanted: int
         kept = await kept_levels(memory, workspace, page)
         held = _in_force(memory, page, kept)
         for level in _tried(page, wanted):
-            if level in held:
-                return await _kept(memory, workspace, held, level)
+            shown = await _readable(memory, workspace, held, level)
+            if shown is not None:
+                return shown
             if target_tokens(page.tokens, level) is not None:
                 made = await _made(memory, workspace, page, level)
                 if made is not None:
@@ -131,6 +132,22 @@ def _shown(level: int, text: str, tokens: int, origin: str) -> Shown:
     return Shown(level, rest, tokens, origin, tuple(found))
 
 
+async def _readable(memory: Memory, workspace: Workspace, kept: Kept, level: int) -> Shown | None:
+    """A level that is kept; None where there is none, or where what was computed is damaged.
+
+    Raises:
+        StoreDamaged: what a model wrote is.
+    """
+    if level not in kept:
+        return None
+    try:
+        return await _kept(memory, workspace, kept, level)
+    except StoreDamaged:
+        if kept[level][0] == MODEL:
+            raise
+        return None
+
+
 async def _made(memory: Memory, workspace: Workspace, page: Page, level: int) -> Shown | None:
     """The level computed now and kept; what was written or computed since, where that is so.
 
@@ -139,8 +156,9 @@ async def _made(memory: Memory, workspace: Workspace, page: Page, level: int) ->
     """
     now = await memory.store.representations(workspace, page.page_id, page.version)
     held = _in_force(memory, page, now)
-    if level in held:
-        return await _kept(memory, workspace, held, level)
+    shown = await _readable(memory, workspace, held, level)
+    if shown is not None:
+        return shown
     source = await _source(memory, workspace, page, level)
     above, below = bounds(held, page.tokens, level)
     arguments = (source, level, above, below, memory.tools.compressors)

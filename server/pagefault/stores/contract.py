@@ -183,6 +183,18 @@ class WorkspaceRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What became of a file's free room, in bytes: ``freed`` for others, ``held`` by the file.
+
+    ``whole_only``: what it holds it gives back only when it is written anew as a whole.
+    """
+
+    freed: int = 0
+    held: int = 0
+    whole_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Hits, best first. ``sessions``: the handles behind the hits' session numbers;
     ``backlog``: log positions that a rebuilding index does not know yet. ``linked`` False: no page
@@ -236,7 +248,8 @@ class Store(Protocol):
     async def apply(self, commit: Commit) -> Applied | Conflict:
         """Let the commit happen whole, or not at all.
 
-        It is also a conflict to bring content of a page that was forgotten, or derives from one.
+        It is also a conflict to bring content of a page that was forgotten, or derives from one,
+        and to collect what a version of the page, its hint or its event holds.
         A key that the session's lineage had written by the fork is a repeat too.
 
         Raises:
@@ -311,6 +324,10 @@ class Store(Protocol):
         self, workspace: Workspace, after: int, limit: int
     ) -> list[tuple[int, bytes]]:
         """Contents with ids above ``after``, ascending: what an export reads."""
+        ...
+
+    async def sizes(self, workspace: Workspace, after: int, limit: int) -> list[tuple[int, int]]:
+        """Contents with ids above ``after``, ascending, and how many bytes each takes here."""
         ...
 
     async def versions(self, workspace: Workspace, page_id: str) -> list[Version]:
@@ -405,6 +422,21 @@ class Store(Protocol):
         """Counts: ``sessions``, ``pages`` alive, log ``lines``; ``contents``: the last number.
 
         ``unindexed``: log positions that the index does not know yet.
+        """
+        ...
+
+    async def tidy_index(self, *, remove: bool) -> int:
+        """How many documents the index holds of pages or workspaces that are not there any more.
+
+        With ``remove``, the parts of the index that they are in are dropped, and made anew by the
+        next search.
+        """
+        ...
+
+    async def reclaim(self, *, whole: bool = False) -> Reclaimed:
+        """Give free room inside a data file back, in short steps while others write.
+
+        ``whole``: by writing the file anew, which others wait for. A server sees to it itself.
         """
         ...
 

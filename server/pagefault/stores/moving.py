@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..base.errors import InvalidArgument, PagefaultError, StoreDamaged, WorkspaceNotFound
 from ..base.exported import contents_of
-from ..base.log import Forgotten, LogLine
+from ..base.log import Collected, Forgotten, LogLine
 from .contract import Store, Workspace, WorkspaceRequest
 from .pieces import LINES, Shelf, agreed, append, lines, read, single
 
@@ -348,16 +348,15 @@ class _Mover:
         return None
 
     async def _judged(self) -> tuple[Lost, ...]:
-        """The contents that were not forgotten and yet cannot be read at the source.
+        """The contents that were not forgotten or collected and yet cannot be read at the source.
 
         Raises:
             StoreDamaged: a content that can be is not the same at the target, or was forgotten
-                and is still there.
+                or collected and is still there.
         """
         if not self._absent and not self._doubted:
             return ()
-        pages, forgotten = await self._pages_of(self._absent | self._doubted)
-        gone = {number for number, named in pages.items() if named and named <= forgotten}
+        pages, gone = await self._pages_of(self._absent | self._doubted)
         for number in sorted(self._doubted):
             ours = await _readable(self.route.source, self.place, number)
             if ours is not None or number in gone:
@@ -365,16 +364,20 @@ class _Mover:
                 raise self._unequal(differs)
         return tuple(Lost(number, _one(pages[number])) for number in sorted(pages.keys() - gone))
 
-    async def _pages_of(self, contents: set[int]) -> tuple[dict[int, set[str]], set[str]]:
-        """The pages that each of the contents belongs to, and the pages that were forgotten."""
+    async def _pages_of(self, contents: set[int]) -> tuple[dict[int, set[str]], set[int]]:
+        """The pages that each of the contents belongs to, and those that are gone for good."""
         pages: dict[int, set[str]] = {}
         forgotten: set[str] = set()
+        collected: set[int] = set()
         async for line in lines(self.route.target, self.there, 0, self.position):
             page_id = getattr(line.operation, "page_id", None)
             for number in contents.intersection(contents_of(line)):
                 pages.setdefault(number, set()).update([page_id] if page_id else [])
             forgotten.update(_forgotten([line]))
-        return pages, forgotten
+            if isinstance(line.operation, Collected):
+                collected.update(line.operation.contents)
+        gone = {number for number, named in pages.items() if named and named <= forgotten}
+        return pages, collected | gone
 
     def _unequal(self, what: str) -> StoreDamaged:
         source, target = self.route.names

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..base.errors import StoreDamaged
 from ..base.exported import Content, Item, contents_of
-from ..base.log import Forgotten, LogLine
+from ..base.log import Collected, Forgotten, LogLine
 from .contract import Store, Workspace
 
 LINES = 500  # of one piece
@@ -40,9 +40,9 @@ async def read(
     """All log lines up to now, and before each the contents that it is the first to name.
 
     Only lines above ``after`` and contents above ``held``. A content that is gone, since its page
-    was forgotten, is left out; one that cannot be read comes without its bytes. A page that is
-    forgotten meanwhile takes contents away that were named before: then the lines up to its
-    tombstone come as well.
+    was forgotten, is left out; one that cannot be read comes without its bytes. What is
+    forgotten or collected meanwhile takes contents away that were named before: then the lines up
+    to the one that says so come as well.
     """
     until = (await store.totals(workspace))["lines"]
     while after < until:
@@ -155,9 +155,9 @@ async def _stretch(
 
 
 async def _last_tombstone(store: Store, workspace: Workspace, after: int) -> int:
-    """The position of the last page forgotten after ``after``, else ``after`` itself."""
+    """The last position after ``after`` that took contents away, else ``after`` itself."""
     async for line in lines(store, workspace, after):
-        if isinstance(line.operation, Forgotten):
+        if isinstance(line.operation, Forgotten | Collected):
             after = line.position
     return after
 

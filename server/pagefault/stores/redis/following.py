@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -86,6 +86,10 @@ class Following:
     def behind(self, workspace: Workspace, indexable: int) -> int:
         """Log positions up to ``indexable`` that the index does not know yet."""
         return max(0, indexable - self._follower.reached(workspace.key))
+
+    async def tidy(self, known: Set[int], *, remove: bool) -> int:
+        """Documents of workspaces that are not ``known``; with ``remove`` they are dropped."""
+        return await anyio.to_thread.run_sync(partial(self._follower.tidy, known, remove=remove))
 
     async def close(self) -> None:
         """Follow no more, and let go of the local file."""

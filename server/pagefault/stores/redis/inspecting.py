@@ -17,6 +17,7 @@ from ...base.clock import RandomIds
 from ...base.errors import StoreDamaged
 from ...base.exported import contents_of
 from ...base.log import (
+    Collected,
     EventAdded,
     Forgotten,
     LogLine,
@@ -120,6 +121,7 @@ class Told:
     odd: list[str] = field(default_factory=list)
     pages: dict[str, int] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
+    collected: set[int] = field(default_factory=set)
     sessions: set[str] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
     contents: dict[int, set[str]] = field(default_factory=dict)
@@ -132,6 +134,8 @@ class Told:
             self.sessions.add(str(made.session))
         elif isinstance(made, Forgotten):
             self.forgotten.add(made.page_id)
+        elif isinstance(made, Collected):
+            self.collected.update(made.contents)
         elif isinstance(made, PageAdded):
             self.pages[made.page_id] = line.position
         if isinstance(made, PageAdded | VersionAdded | Reverted | Forgotten):
@@ -200,12 +204,13 @@ def damaged(told: Told, shelf: Shelf, later: Told) -> Iterator[str]:
     """Contents that have changed or are gone, each with its page, and those that should be gone."""
     for number, pages in sorted(told.contents.items()):
         holding = pages - told.forgotten - later.forgotten
-        if not holding and pages & later.forgotten:
+        if number in later.collected or (not holding and pages & later.forgotten):
             continue
         name = f"content {number} of {min(holding or pages) or 'an event'}"
-        if not holding:
+        if not holding or number in told.collected:
             if number in shelf.there:
-                yield f"{name}, which was forgotten, is still there"
+                went = "collected" if holding else "forgotten"
+                yield f"{name}, which was {went}, is still there"
         elif number not in shelf.there:
             yield f"{name} is gone"
         elif number in shelf.changed:

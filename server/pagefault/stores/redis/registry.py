@@ -61,7 +61,7 @@ class Registry:
 
     async def ping(self) -> None:
         """Ask for next to nothing."""
-        await self._link.command("EXISTS", f"{self._prefix}:principals")
+        await self._link.command("ZCARD", f"{self._prefix}:principals")
 
     async def _known(self, principal: str) -> list[tuple[Workspace, str]]:
         answer = await self._link.command("HGETALL", self._key(principal))

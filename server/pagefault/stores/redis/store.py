@@ -23,6 +23,7 @@ from ..contract import (
     Commit,
     Conflict,
     Found,
+    Reclaimed,
     Resident,
     Session,
     Workspace,
@@ -237,6 +238,15 @@ class RedisStore:
             for number, first in found
         ]
 
+    async def sizes(self, workspace: Workspace, after: int, limit: int) -> list[tuple[int, int]]:
+        """Contents with ids above ``after``, ascending, and the bytes that each takes."""
+        last = after + 1
+        found: list[Any] = []
+        while after < last and not found:  # past those that are gone
+            asked = await self._ask(workspace, "sizes", after, limit)
+            after, last, found = int(asked[0]), int(asked[1]), asked[2]
+        return [(int(number), int(size)) for number, size in found]
+
     async def versions(self, workspace: Workspace, page_id: str) -> list[Version]:
         """All versions of a page, oldest first."""
         lines = await self._ask(workspace, "versions", page_id)
@@ -346,6 +356,17 @@ class RedisStore:
             "lines": position,
             "unindexed": self._following.behind(workspace, indexable),
         }
+
+    async def tidy_index(self, *, remove: bool) -> int:
+        """Documents that the local index holds of workspaces that the server does not have."""
+        known = set()
+        for principal in await self._registry.principals():
+            known |= {workspace.key for workspace, _ in await self._registry.all(principal)}
+        return await self._following.tidy(known, remove=remove)
+
+    async def reclaim(self, *, whole: bool = False) -> Reclaimed:  # noqa: ARG002
+        """Nothing: the server sees to its memory itself."""
+        return Reclaimed()
 
     async def ping(self) -> None:
         """See that the server answers, or of a cluster the node that knows the principals."""

@@ -15,6 +15,7 @@ import apsw
 from ...base.log import (
     HERE,
     Called,
+    Collected,
     EventAdded,
     LogLine,
     Operation,
@@ -67,8 +68,8 @@ def _conflict(db: apsw.Connection, commit: Commit, projection: Projection) -> Co
     for (handle, page_id), version in commit.heads.items():
         if head(db, commit.workspace.key, page_id, handle) != version:
             return Conflict(page_id)
-    gone = _forgotten(db, commit)
-    return None if gone is None else Conflict(gone)
+    subject = _forgotten(db, commit) or _not_garbage(db, commit)
+    return None if subject is None else Conflict(subject)
 
 
 def _forgotten(db: apsw.Connection, commit: Commit) -> str | None:
@@ -88,6 +89,23 @@ def _forgotten(db: apsw.Connection, commit: Commit) -> str | None:
         (commit.workspace.key, json.dumps(sorted(named))),
     ).fetchone()
     return None if row is None else str(row[0])
+
+
+def _not_garbage(db: apsw.Connection, commit: Commit) -> str | None:
+    """A page of which the commit would collect more than levels, though it was not forgotten."""
+    for operation in commit.operations:
+        if isinstance(operation, Collected):
+            row = db.execute(
+                "SELECT p.id FROM page p JOIN version v ON v.ws=p.ws AND v.page=p.id,"
+                " json_each(?3) c WHERE p.ws=?1 AND p.id=?2 AND p.forgotten IS NULL"
+                " AND c.value IN (v.content, v.hint, p.payload) UNION ALL"
+                " SELECT b.page FROM blob b, json_each(?3) c"
+                " WHERE b.ws=?1 AND b.content=c.value LIMIT 1",
+                (commit.workspace.key, operation.page_id, json.dumps(operation.contents)),
+            ).fetchone()
+            if row is not None:
+                return str(row[0])
+    return None
 
 
 def head(db: apsw.Connection, workspace: int, page_id: str, session: str) -> int | None:

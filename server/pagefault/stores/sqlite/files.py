@@ -74,6 +74,8 @@ class DiskFile:
         db = apsw.Connection(self.path)
         try:
             schema.check(db, len(schema.MIGRATIONS), self.path)
+            if new:  # before its first table: later it would take writing the file anew
+                db.execute("PRAGMA auto_vacuum=INCREMENTAL")
             _settle(db)
             schema.migrate(db, self.path)
         finally:

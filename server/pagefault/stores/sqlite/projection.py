@@ -17,6 +17,7 @@ from ...base.errors import StoreDamaged
 from ...base.log import (
     Called,
     Checkpointed,
+    Collected,
     Demoted,
     EventAdded,
     Evicted,
@@ -264,6 +265,18 @@ class Projection:
                 made.content,
                 made.tokens,
             ),
+        )
+
+    def _collect(self, _: LogLine, collected: Collected) -> None:
+        gone = json.dumps(collected.contents)
+        self.db.execute(
+            "DELETE FROM representation WHERE ws=? AND page=?"
+            " AND content IN (SELECT value FROM json_each(?))",
+            (self.workspace, collected.page_id, gone),
+        )
+        self.db.execute(
+            "DELETE FROM content WHERE key IN (SELECT ?|value FROM json_each(?))",
+            (content_key(self.workspace, 0), gone),
         )
 
     def _pin(self, _: LogLine, pin: Pinned) -> None:
@@ -520,6 +533,7 @@ _HANDLERS: dict[type, Callable[[Projection, LogLine, Any], None]] = {
     Reverted: Projection._revert,
     Superseded: Projection._supersede,
     Represented: Projection._represent,
+    Collected: Projection._collect,
     Pinned: Projection._pin,
     Forgotten: Projection._forget,
     Checkpointed: Projection._mark,

@@ -304,6 +304,14 @@ class Reader:
             for key, *kept in found
         ]
 
+    def sizes(self, workspace: int, after: int, limit: int) -> list[tuple[int, int]]:
+        """Content ids above ``after`` with the bytes that each takes, ascending."""
+        found = self.rows(
+            "SELECT key,length(data) FROM content WHERE key>? AND key<? ORDER BY key LIMIT ?",
+            (content_key(workspace, after), content_key(workspace + 1, 0), limit),
+        )
+        return [(key - content_key(workspace, 0), size) for key, size in found]
+
     def versions(self, workspace: int, page_id: str) -> list[Version]:
         """All versions of a page, oldest first."""
         found = self.rows(

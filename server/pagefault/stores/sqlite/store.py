@@ -29,6 +29,7 @@ from ..contract import (
     Commit,
     Conflict,
     Found,
+    Reclaimed,
     Resident,
     Session,
     Workspace,
@@ -37,9 +38,10 @@ from ..contract import (
 from ..naming import free_id, slug
 from .apply import apply, keep_folded, only_row
 from .failures import explain
-from .files import DataFile, FrozenFile, open_file
+from .files import DataFile, FrozenFile, MemoryFile, open_file
 from .following import any_left_over, catch_up
 from .reading import WORKSPACE, Reader
+from .reclaiming import drop_leftovers, leftover_documents, rewrite, room, shrink
 from .replaying import replay
 from .schema import check_current
 from .writer import Haste, Place, Work, Writer
@@ -164,6 +166,10 @@ class SqliteStore:
         """Contents with ids above ``after``, ascending."""
         return self._reader.contents(workspace.key, after, limit)
 
+    async def sizes(self, workspace: Workspace, after: int, limit: int) -> list[tuple[int, int]]:
+        """Contents with ids above ``after``, ascending, and the bytes that each takes."""
+        return self._reader.sizes(workspace.key, after, limit)
+
     async def versions(self, workspace: Workspace, page_id: str) -> list[Version]:
         """All versions of a page, oldest first."""
         return self._reader.versions(workspace.key, page_id)
@@ -247,6 +253,23 @@ class SqliteStore:
         """Counts of what the workspace holds."""
         return self._reader.totals(workspace.key)
 
+    async def tidy_index(self, *, remove: bool) -> int:
+        """Documents of what is not there any more; with ``remove`` their parts are made anew."""
+        if not remove:
+            return leftover_documents(self._reader.db)
+        return await self._write(drop_leftovers, Haste.SCRUBBED)
+
+    async def reclaim(self, *, whole: bool = False) -> Reclaimed:
+        """Give free room inside the file back to the disk."""
+        before, _ = await self._write(room, Haste.NOW)
+        if whole and not isinstance(self._file, MemoryFile):
+            await anyio.to_thread.run_sync(self._rewrite)
+        else:
+            while await self._write(shrink, Haste.NOW):
+                pass
+        after, held = await self._write(room, Haste.SCRUBBED)
+        return Reclaimed(max(0, before - after), held, whole_only=held > 0 and not whole)
+
     async def ping(self) -> None:
         """See that the file can be read."""
         self._reader.rows("SELECT key FROM workspace LIMIT 1")
@@ -318,6 +341,13 @@ class SqliteStore:
                 return fulltext.search(reader.db, workspace.owner, search)
         except apsw.Error as error:
             raise explain(error, reader.path) from error
+
+    def _rewrite(self) -> None:
+        try:
+            with self._file.turn, closing(self._file.writing()) as db:
+                rewrite(db)
+        except (apsw.Error, OSError) as error:
+            raise explain(error, self._file.path) from error
 
     def _copy(self, target: Path) -> None:
         try:
