@@ -224,15 +224,6 @@ local function resident(handle, page)
   return kept and words_of(kept)
 end
 
--- Of a version; one that was noted before its modality was has it in its line alone.
-local function modality_of(version)
-  if version[5] then return version[5] end
-  local fields = line_at(version[1])[2]
-  for i = 1, #fields, 2 do
-    if fields[i] == 'data' then return cjson.decode(fields[i + 1]).modality end
-  end
-end
-
 function fold.fault_in(line, data)
   bump(line.session)
   if not may_keep(line.page, line.session) then return end
@@ -373,3 +364,5 @@ function fold.checkpoint(line)
 end
 
 function fold.restore(line) bump(line.session) end
+
+function fold.mend(line) bump(line.session) end

@@ -76,6 +76,15 @@ local function line_at(position)
   return redis.call('XRANGE', key.log, position .. '-0', position .. '-0')[1]
 end
 
+-- Of a version; one that was noted before its modality was has it in its line alone.
+local function modality_of(version)
+  if version[5] then return version[5] end
+  local fields = line_at(version[1])[2]
+  for i = 1, #fields, 2 do
+    if fields[i] == 'data' then return cjson.decode(fields[i + 1]).modality end
+  end
+end
+
 -- The branches that a session reads: its own, then its ancestors', each with the last position that
 -- counts of it.
 local lineages = {}

@@ -104,8 +104,8 @@ def test_a_changed_byte_of_a_content_is_found_and_its_page_named(
     done = examine(lived)
     assert done.code == 1
     found = [one["found"] for one in done.json["checks"] if one["state"] == "fail"]
-    assert any("msg_2 in default has changed" in one for one in found)
-    assert any("msg_5 in default is gone" in one for one in found)
+    assert any("msg_2 has changed in default of local" in one for one in found)
+    assert any("msg_5 is gone in default of local" in one for one in found)
     assert len(found) == 2
 
 
@@ -439,7 +439,7 @@ def test_keys_that_the_server_threw_away_are_found(
         client.delete(counters, people)
     done = pagefault("doctor", "--json", "--store", remote)
     assert done.code == 1
-    assert says(done, "fail", "structure: ", "the next msg would be msg_1")
+    assert says(done, "fail", "numbers: ", "the next msg would be msg_1")
     assert says(done, "fail", "structure: ", "the list of principals has lost local")
 
 

@@ -269,7 +269,6 @@ async def test_documents_of_pages_that_are_not_there_leave_the_index(
 async def test_the_local_index_lets_go_of_workspaces_that_are_gone(
     pagefault: Command, redis_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     folder = tmp_path / "data"
     monkeypatch.setattr(platformdirs, "user_data_path", lambda *_, **__: folder)
     url = redis_server.url("gone")

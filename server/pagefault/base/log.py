@@ -225,6 +225,14 @@ class Restored(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mended(Operation):
+    """What the store kept of the session was not what its log says, and is so again."""
+
+    kind = "mend"
+    found: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnBegan(Operation):
     """A turn of the session begins without a recorded message; ``cause`` says why."""
 
@@ -379,6 +387,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Forgotten,
     Checkpointed,
     Restored,
+    Mended,
     TurnBegan,
     Faulted,
     FaultedIn,

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from ..base.errors import PagefaultError
+from ..base.errors import PagefaultError, StoreDamaged
 from ..base.estimate import ESTIMATE_ERROR
 from ..base.portable import (
     filesystem_kind,
@@ -30,10 +30,12 @@ from ..stores.sqlite.inspecting import (
     library,
     lock_holder,
 )
-from .finding import Finding
+from .finding import REPAIR, Finding
+from .repairing import disagreeing
 from .setting_up import SetUp, data_file, server_url
 
 _LOG_LIMIT = 64 * 2**20  # bytes of write-ahead log that somebody must be holding back
+_LISTED = 20  # damaged contents of a kind
 _ROOM = 200 * 2**20  # bytes of free disk below which it is said
 _SHOWN_ERRORS = ("english", "code", "russian", "chinese", "japanese")
 _MOVE = "Move it to a folder of this machine and name that with --store"
@@ -178,7 +180,10 @@ def _file(ready: SetUp) -> Iterator[Finding]:
             return
         yield Finding("ok", "schema", f"version {schema} of {file.newest_schema}")
         yield from _structure(file)
-        yield from _contents(file)
+        if schema == file.newest_schema:
+            yield from _agreeing(file)
+        else:  # the tables are not yet what can be compared
+            yield from _contents(file, file.damaged())
         yield from _tokenizers(ready, {place.tokenizer for place in file.workspaces()})
         yield from _index(file.workspaces())
     yield from _log(path, sees_log=file.sees_log)
@@ -193,11 +198,38 @@ def _structure(file: Inspector) -> Iterator[Finding]:
         yield Finding("ok", "structure", f"sound ({check})")
 
 
-def _contents(file: Inspector) -> Iterator[Finding]:
-    damaged = file.damaged()
+def _agreeing(file: Inspector) -> Iterator[Finding]:
+    """Whether sessions, numbers and index are what the log says, and contents what was written."""
+    damaged: list[str] = []
+    levels: list[str] = []
+    whole = True
+    try:
+        for name, examination in file.examinations():
+            wrong = list(disagreeing(examination, name))
+            whole = whole and not wrong
+            yield from wrong
+            for one in examination.damage:
+                (levels if one.computed else damaged).append(f"{one.detail} in {name}")
+    except StoreDamaged as error:
+        yield Finding("fail", "structure", error.message, _restore(file.path))
+        damaged = file.damaged()
+    else:
+        if whole:
+            yield Finding("ok", "agreement", "sessions, numbers and index are what the log says")
+    for level in _some(levels):
+        yield Finding("fail", "contents", f"{level}; it is not served", REPAIR)
+    yield from _contents(file, _some(damaged), quiet=bool(levels))
+
+
+def _some(found: list[str]) -> list[str]:
+    further = len(found) - _LISTED
+    return [*found[:_LISTED], f"and {further:,} more"] if further > 0 else found
+
+
+def _contents(file: Inspector, damaged: list[str], *, quiet: bool = False) -> Iterator[Finding]:
     for one in damaged:
         yield Finding("fail", "contents", f"{one}; it is not served", _restore(file.path))
-    if not damaged:
+    if not damaged and not quiet:
         yield Finding("ok", "contents", "every checksum holds")
 
 

@@ -13,6 +13,7 @@ from ..base.config import SETTINGS
 from ..memory.opening import store_url
 from .checks import findings
 from .finding import Finding
+from .repairing import repaired
 from .screen import Screen
 from .setting_up import shown
 
@@ -25,17 +26,23 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 def add_options(parser: ArgumentParser) -> None:
     """The options of ``doctor``."""
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="first make anew what is derived: index, residency, counters, computed levels",
+    )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
 def run(ready: SetUp, options: Namespace) -> int:
-    """Check everything; 1 when something fails. Nothing is changed."""
+    """Check everything; 1 when something fails. Nothing is changed but what ``--repair`` mends."""
     settings = _settings(ready)
+    mended = repaired(ready) if options.repair else []
     if options.json:
-        found = list(findings(ready))
+        found = [*mended, *findings(ready)]
         print(json.dumps(_as_json(settings, found), indent=2))
     else:
-        found = _print(Screen.of_stdout(), ready, settings)
+        found = _print(Screen.of_stdout(), ready, settings, mended)
     return _UNHEALTHY if any(finding.state == "fail" for finding in found) else 0
 
 
@@ -70,17 +77,30 @@ def _as_json(
     }
 
 
-def _print(screen: Screen, ready: SetUp, settings: Sequence[tuple[str, str, str]]) -> list[Finding]:
+def _print(
+    screen: Screen,
+    ready: SetUp,
+    settings: Sequence[tuple[str, str, str]],
+    mended: Sequence[Finding],
+) -> list[Finding]:
     screen.heading(f"pagefault {__version__}: settings (file: {ready.config})")
     for name, value, origin in settings:
         screen.say(f"  {name:<22} {value or '-':<24} {origin}")
+    if mended:
+        screen.heading("Repair")
+        for finding in mended:
+            _say(screen, finding)
     screen.heading("Checks")
-    found = []
+    found = list(mended)
     for finding in findings(ready):  # each as it is made: a large file takes a while
         found.append(finding)
-        word = "FAIL" if finding.state == "fail" else finding.state
-        mark = screen.paint(f"{word:<4}", _COLOURS[finding.state])
-        screen.say(f"  {mark}  {finding.what:<16} {finding.found}")
-        if finding.advice:
-            screen.say(f"        {'':<16} -> {finding.advice}")
+        _say(screen, finding)
     return found
+
+
+def _say(screen: Screen, finding: Finding) -> None:
+    word = "FAIL" if finding.state == "fail" else finding.state
+    mark = screen.paint(f"{word:<4}", _COLOURS[finding.state])
+    screen.say(f"  {mark}  {finding.what:<16} {finding.found}")
+    if finding.advice:
+        screen.say(f"        {'':<16} -> {finding.advice}")

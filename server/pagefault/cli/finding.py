@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+REPAIR = "It is derived: pagefault doctor --repair makes it anew"
+
 State = Literal["ok", "warn", "fail"]
 
 

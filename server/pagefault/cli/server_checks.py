@@ -16,14 +16,10 @@ from ..base.config import Settings
 from ..base.errors import PagefaultError, StoreDamaged
 from ..index.looking import FollowerFacts, look
 from ..stores.contract import Workspace
-from ..stores.redis.inspecting import (
-    OLDEST,
-    OLDEST_WAITAOF,
-    Examined,
-    Inspector,
-    Primary,
-)
-from .finding import Finding
+from ..stores.redis.examining import Examined
+from ..stores.redis.inspecting import OLDEST, OLDEST_WAITAOF, Inspector, Primary
+from .finding import REPAIR, Finding
+from .repairing import disagreeing
 from .setting_up import LOCAL, SetUp
 
 _CLOSE = 0.9  # of the memory's limit, from where on it is said
@@ -355,12 +351,16 @@ def _listed(
 
 def _workspace(examined: Examined, index: FollowerFacts | None) -> Finding:
     workspace = examined.workspace
-    reached = {} if index is None else index.reached
-    behind = max(0, examined.indexable - reached.get(workspace.key, 0))
+    reached = 0 if index is None else index.reached.get(workspace.key, 0)
+    behind = max(0, examined.indexable - reached)
     size = (
         f"{workspace.id} of {workspace.principal}: {examined.sessions:,} sessions, "
         f"{examined.pages:,} pages, {examined.lines:,} log lines"
     )
+    there = 0 if index is None else index.documents.get(workspace.key, 0)
+    if there != (wanted := examined.told.indexed(reached)):
+        size += f"; the local index has {there:,} documents, by the log {wanted:,}"
+        return Finding("fail", "workspace", size, REPAIR)
     if behind:
         size += f"; the local index is {behind:,} behind: the next search catches up"
         return Finding("ok", "workspace", size)
@@ -371,13 +371,23 @@ def _whole(examined: Sequence[Examined]) -> Iterator[Finding]:
     """Whether structure and contents are what they should be."""
     found: Mapping[str, list[str]] = {"structure": [], "contents": []}
     for one in examined:
-        name = f"in {one.workspace.id} of {one.workspace.principal}"
-        found["structure"].extend(f"{complaint} {name}" for complaint in one.complaints)
-        found["contents"].extend(f"{damage} {name}" for damage in one.damaged)
+        name = f"{one.workspace.id} of {one.workspace.principal}"
+        numbers = set(one.examination.numbers)
+        rest = [complaint for complaint in one.complaints if complaint not in numbers]
+        found["structure"].extend(f"{complaint} in {name}" for complaint in rest)
+        found["contents"].extend(f"{damage} in {name}" for damage in one.damaged)
+        yield from disagreeing(one.examination, name)
+    levels = {
+        f"{one.detail} in {place.workspace.id} of {place.workspace.principal}"
+        for place in examined
+        for one in place.examination.damage
+        if one.computed
+    }
     for what, complaints in found.items():
         for complaint in complaints:
-            yield Finding("fail", what, complaint, _RESTORE)
-    if examined and not found["structure"]:
+            yield Finding("fail", what, complaint, REPAIR if complaint in levels else _RESTORE)
+    whole = not any(one.examination.sessions or one.examination.numbers for one in examined)
+    if examined and whole and not found["structure"]:
         yield Finding("ok", "structure", "log, numbers, pages and sessions agree")
     if examined and not found["contents"]:
         read = sum(one.read for one in examined)

@@ -30,6 +30,7 @@ from ..base.portable import owner_only
 from . import fulltext
 from .document import Hit, Search
 from .following import Entry, Piece, advance
+from .state import State
 
 APPLICATION_ID: Final = 0x70676669  # "pgfi": names the file's owner in its header
 FORMAT: Final = 2  # of the tables below; a file of another one is made anew
@@ -169,6 +170,13 @@ class Follower:
                 _drop(db, principal, workspace)
             self._unscrubbed = True
             self._scrub(db, _BUSY_MS)
+
+    def state(self, principal: int, workspace: int) -> tuple[int, State]:
+        """The position that a workspace was followed to, and whether its index is whole."""
+        with self._reading() as db, db:  # one view of the file
+            reached = _reached(db, workspace)
+            found = fulltext.state(db, principal, workspace)
+        return reached, found
 
     def tidy(self, known: Set[int], *, remove: bool) -> int:
         """How many documents are of workspaces that are not ``known``; dropped with ``remove``."""

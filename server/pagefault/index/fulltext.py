@@ -22,6 +22,7 @@ from .areas import INDEX_FORMAT, Area, create, keep_plans
 from .document import Document, Hit, Search
 from .retrieval import search
 from .scrubbing import scrub
+from .state import state
 
 __all__ = [
     "INDEX_FORMAT",
@@ -35,6 +36,7 @@ __all__ = [
     "keep_plans",
     "remove",
     "search",
+    "state",
 ]
 
 TextOf = Callable[[int], str]  # the text of a content, by its id in the workspace

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -14,19 +15,25 @@ from . import fulltext
 from .follower import APPLICATION_ID, FORMAT
 
 _BUSY_MS = 2_000
+_FOLLOWED = (
+    "SELECT f.workspace, f.reached, (SELECT count(*) FROM index_document d JOIN index_area a"
+    " ON a.area=d.area WHERE a.workspace=f.workspace) FROM followed f WHERE f.format=?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FollowerFacts:
     """The file's bytes, its format, whether that is this version's own, and how far it followed.
 
-    ``reached``: workspace to log position, of those with an index of this version's format.
+    ``reached``: workspace to log position, of those with an index of this version's format;
+    ``documents``: workspace to how many it has.
     """
 
     size: int
     format: int
     current: bool
     reached: Mapping[int, int]
+    documents: Mapping[int, int]
 
 
 def look(path: Path) -> FollowerFacts | None:
@@ -66,12 +73,13 @@ def _facts(db: apsw.Connection, path: Path) -> FollowerFacts:
         raise StoreUnavailable(message)
     version = int(db.pragma("user_version"))
     reached: dict[int, int] = {}
+    documents: dict[int, int] = {}
     if version == FORMAT:
         if db.execute("PRAGMA quick_check(1)").get != "ok":
             message = f"{path} is damaged"
             raise StoreDamaged(message)
-        rows = db.execute(
-            "SELECT workspace, reached FROM followed WHERE format=?", (fulltext.INDEX_FORMAT,)
-        )
-        reached = {int(workspace): int(position) for workspace, position in rows}
-    return FollowerFacts(path.stat().st_size, version, version == FORMAT, reached)
+        with db:  # one view of the file
+            rows: list[tuple[Any, ...]] = db.execute(_FOLLOWED, (fulltext.INDEX_FORMAT,)).fetchall()
+        reached = {workspace: position for workspace, position, _ in rows}
+        documents = {workspace: number for workspace, _, number in rows}
+    return FollowerFacts(path.stat().st_size, version, version == FORMAT, reached, documents)

@@ -19,9 +19,9 @@ _SESSIONS = 5  # the latest, whose residency is looked at
 _PAGES = 20  # the latest of each, whose content is read
 _ASKED = 3  # of them, those that the index is asked for
 
-_DERIVED = "it is derived: the next call of the session mends it"
-_INDEX = "it is derived: stop the servers, run `pagefault doctor`, start one again"
-_CONTENT = "run `pagefault doctor`, which says how to get it back"
+_FITS = "the next call of the session lets go of what does not fit"
+_DERIVED = "it is derived: run `pagefault doctor --repair`, also while servers serve"
+_CONTENT = "it is not derived: run `pagefault doctor`, which says how to get it back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ async def _residency(
     problems = []
     if used > budget:
         detail = f"{used:,} tokens are mapped, the budget is {budget:,}"
-        problems.append(Problem("residency", session.id, detail, _DERIVED))
+        problems.append(Problem("residency", session.id, detail, _FITS))
     for resident in mapped:
         page = known.get(resident.page_id)
         problems += [
@@ -119,7 +119,7 @@ async def _indexed(memory: Memory, workspace: Workspace, page: Page) -> list[Pro
     found = await memory.store.search(workspace, page.session, asked)
     if found.backlog or any(hit.page_id == page.page_id for hit in found.hits):
         return []
-    return [Problem("index", page.page_id, "a search for its id does not find it", _INDEX)]
+    return [Problem("index", page.page_id, "a search for its id does not find it", _DERIVED)]
 
 
 def _status(problems: Sequence[Problem]) -> str:

@@ -31,6 +31,7 @@ from ..base.errors import PageForgotten
 from ..base.log import LogLine, Operation
 from ..base.page import Page, Version
 from ..index.document import Hit, Search
+from .folding import Disagreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,33 @@ class Reclaimed:
     freed: int = 0
     held: int = 0
     whole_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A content that is not what was written. ``computed``: a level, which can be made anew.
+
+    ``page_id`` None: of an event that made no page. ``detail``: what is wrong, in words.
+    """
+
+    content: int
+    page_id: str | None
+    computed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Where what is kept of a workspace is not what its log says, in words but for the sessions.
+
+    ``numbers``: positions and counts that new lines and ids would be given by. ``index``: what is
+    wrong with the search index.
+    """
+
+    sessions: Sequence[Disagreement] = ()
+    numbers: Sequence[str] = ()
+    index: Sequence[str] = ()
+    damage: Sequence[Damage] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,6 +451,25 @@ class Store(Protocol):
 
         ``unindexed``: log positions that the index does not know yet.
         """
+        ...
+
+    async def examine(self, workspace: Workspace) -> Examination:
+        """Compare what is kept of a workspace with its whole log, and read every content.
+
+        What is written meanwhile is left out of the comparison.
+        """
+        ...
+
+    async def restate(self, workspace: Workspace, disagreement: Disagreement) -> bool:
+        """Make a session what its log says; False when it has changed since it was examined."""
+        ...
+
+    async def renumber(self, workspace: Workspace) -> None:
+        """Make positions and counts what the log says; no number is given out a second time."""
+        ...
+
+    async def rebuild_index(self, workspace: Workspace) -> None:
+        """Drop the workspace's search index; the next search makes it anew."""
         ...
 
     async def tidy_index(self, *, remove: bool) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -86,6 +86,22 @@ class Following:
     def behind(self, workspace: Workspace, indexable: int) -> int:
         """Log positions up to ``indexable`` that the index does not know yet."""
         return max(0, indexable - self._follower.reached(workspace.key))
+
+    async def complaints(
+        self, workspace: Workspace, documents: Callable[[int], int]
+    ) -> Sequence[str]:
+        """What is wrong with the index; ``documents``: how many it has at a log position."""
+        state = partial(self._follower.state, workspace.owner, workspace.key)
+        reached, found = await anyio.to_thread.run_sync(state)
+        wanted = documents(reached)
+        if found.documents == wanted:
+            return list(found.complaints)
+        return [*found.complaints, f"it has {found.documents:,} documents, by the log {wanted:,}"]
+
+    async def reset(self, workspace: Workspace) -> None:
+        """Drop the index of a workspace; it follows the log from its beginning."""
+        reset = partial(self._follower.reset, workspace.owner, workspace.key)
+        await anyio.to_thread.run_sync(reset)
 
     async def tidy(self, known: Set[int], *, remove: bool) -> int:
         """Documents of workspaces that are not ``known``; with ``remove`` they are dropped."""

@@ -22,6 +22,7 @@ from ..contract import (
     Applied,
     Commit,
     Conflict,
+    Examination,
     Found,
     Reclaimed,
     Resident,
@@ -30,14 +31,17 @@ from ..contract import (
     WorkspaceRequest,
     forgotten,
 )
+from ..folding import Disagreement
 from ..lock import FileLock
 from ..moving import move
 from ..sqlite import SqliteStore
 from . import reading
 from .address import Address, read_address
 from .drafting import draft, draft_replay, hash_of, restored, session_of, stored
+from .examining import Examiner
 from .following import Following
 from .link import Link, Script
+from .mending import renumbering, restatement
 from .node import Argument
 from .registry import Registry
 from .writer import Confirmation, Writer
@@ -65,6 +69,7 @@ class RedisStore:
         self.name = address.name
         self._link = Link(address, timeout)
         self._script = Script("keys", "read", flags="no-writes")
+        self._mend = Script("keys", "mend")
         self._registry = Registry(self._link, address.prefix, ids)
         self._writer = Writer(self._link, ids, confirmation)
         self._turn = None if folder is None else _turn(address.index_file(folder))
@@ -356,6 +361,31 @@ class RedisStore:
             "lines": position,
             "unindexed": self._following.behind(workspace, indexable),
         }
+
+    async def examine(self, workspace: Workspace) -> Examination:
+        """Compare what is kept of a workspace with its log, and the local index as well."""
+        place = self._place(workspace)
+        found = await Examiner(self._link, self._script, workspace, place).examine()
+        index = await self._following.complaints(workspace, found.told.indexed)
+        return replace(found.examination, index=index)
+
+    async def restate(self, workspace: Workspace, disagreement: Disagreement) -> bool:
+        """Make a session what its log says, unless it has changed since."""
+        arguments = restatement(disagreement)
+        return bool(await self._link.script(self._mend, self._place(workspace), *arguments))
+
+    async def renumber(self, workspace: Workspace) -> None:
+        """Make positions and counts what the log says."""
+        place = self._place(workspace)
+        while True:
+            found = await Examiner(self._link, self._script, workspace, place).told()
+            if await self._link.script(self._mend, place, *renumbering(found)):
+                return
+
+    async def rebuild_index(self, workspace: Workspace) -> None:
+        """Drop the local index of the workspace; it follows the log from its beginning."""
+        self._place(workspace)
+        await self._following.reset(workspace)
 
     async def tidy_index(self, *, remove: bool) -> int:
         """Documents that the local index holds of workspaces that the server does not have."""

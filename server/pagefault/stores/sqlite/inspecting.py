@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,9 +14,12 @@ from ...base.errors import StoreDamaged
 from ...base.portable import try_lock, unlock
 from ...index import fulltext
 from ..codec import Kept, restore
+from ..contract import Examination
 from . import schema
+from .agreeing import examine
 from .failures import explain
 from .projection import content_key
+from .reading import Reader
 
 SOUND_SQLITE = (3, 51, 3)  # earlier ones may corrupt a WAL file that two processes share
 _THOROUGH = 256 * 2**20  # bytes up to which indexes are compared with their tables as well
@@ -120,6 +123,18 @@ class Inspector:
     def damaged(self) -> list[str]:
         """Contents that are not what was written, or are gone, each with a page that needs it."""
         return [*self._unreadable(), *self._missing()][:_LISTED]
+
+    def examinations(self) -> Iterator[tuple[str, Examination]]:
+        """Every workspace by its name, compared with its log; the schema has to be the newest."""
+        reader = Reader(self._db, str(self.path), nullcontext())
+        for key, name in self._rows(
+            "SELECT w.key, w.id||' of '||p.name FROM workspace w JOIN principal p ON p.key=w.owner"
+            " ORDER BY w.key"
+        ):
+            try:
+                yield name, examine(reader, key)
+            except apsw.Error as error:
+                raise explain(error, str(self.path)) from error
 
     def workspaces(self) -> list[WorkspaceFacts]:
         """All workspaces of all principals, oldest first."""

@@ -27,6 +27,7 @@ from ...base.log import (
     Forgotten,
     Judged,
     LogLine,
+    Mended,
     PageAdded,
     Pinned,
     Represented,
@@ -312,7 +313,7 @@ class Projection:
             self.db.execute("DELETE FROM resident WHERE ses=? AND page=?", (row.key, page_id))
             self.db.execute("DELETE FROM pin WHERE ses=? AND page=?", (row.key, page_id))
 
-    def _mark(self, _: LogLine, mark: Checkpointed | Restored) -> None:
+    def _mark(self, _: LogLine, mark: Checkpointed | Restored | Mended) -> None:
         self.known(mark.session).revision += 1
 
     def _turn(self, line: LogLine, turn: TurnBegan) -> None:
@@ -538,6 +539,7 @@ _HANDLERS: dict[type, Callable[[Projection, LogLine, Any], None]] = {
     Forgotten: Projection._forget,
     Checkpointed: Projection._mark,
     Restored: Projection._mark,
+    Mended: Projection._mark,
     TurnBegan: Projection._turn,
     Faulted: Projection._fault,
     FaultedIn: Projection._fault_in,

@@ -28,6 +28,7 @@ from ..contract import (
     Applied,
     Commit,
     Conflict,
+    Examination,
     Found,
     Reclaimed,
     Resident,
@@ -35,7 +36,9 @@ from ..contract import (
     Workspace,
     WorkspaceRequest,
 )
+from ..folding import Disagreement
 from ..naming import free_id, slug
+from .agreeing import examine, rebuild_index, renumber, restate
 from .apply import apply, keep_folded, only_row
 from .failures import explain
 from .files import DataFile, FrozenFile, MemoryFile, open_file
@@ -253,6 +256,24 @@ class SqliteStore:
         """Counts of what the workspace holds."""
         return self._reader.totals(workspace.key)
 
+    async def examine(self, workspace: Workspace) -> Examination:
+        """Compare what is kept of a workspace with its log, beside the loop."""
+        return await anyio.to_thread.run_sync(self._examine, workspace.key)
+
+    async def restate(self, workspace: Workspace, disagreement: Disagreement) -> bool:
+        """Make a session what its log says, unless it has changed since."""
+        work = partial(restate, workspace=workspace.key, wrong=disagreement)
+        return await self._write(work, Haste.SYNCED)
+
+    async def renumber(self, workspace: Workspace) -> None:
+        """Raise positions and counters to what is taken."""
+        await self._write(partial(renumber, workspace=workspace.key), Haste.SYNCED)
+
+    async def rebuild_index(self, workspace: Workspace) -> None:
+        """Drop the index; the next search, or the writer in a quiet moment, makes it anew."""
+        work = partial(rebuild_index, workspace=workspace.key, owner=workspace.owner)
+        await self._write(work, Haste.SCRUBBED)
+
     async def tidy_index(self, *, remove: bool) -> int:
         """Documents of what is not there any more; with ``remove`` their parts are made anew."""
         if not remove:
@@ -341,6 +362,10 @@ class SqliteStore:
                 return fulltext.search(reader.db, workspace.owner, search)
         except apsw.Error as error:
             raise explain(error, reader.path) from error
+
+    def _examine(self, workspace: int) -> Examination:
+        with self._searching:
+            return examine(self._searcher, workspace)
 
     def _rewrite(self) -> None:
         try:
