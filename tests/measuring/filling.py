@@ -53,11 +53,16 @@ async def workspace_in(memory: Memory) -> Workspace:
     return await memory.store.open_workspace(wanted)
 
 
-async def fill(memory: Memory, workspace: Workspace, pages: int) -> None:
-    """Record so many messages, ``msg_1`` the first; none of them is mapped."""
+async def fill(
+    memory: Memory, workspace: Workspace, pages: int, session: str | None = None
+) -> None:
+    """Record so many messages, ``msg_1`` the first; none of them is mapped.
+
+    All in one session, or a thousand in each of as many as it takes.
+    """
     source = texts()
     for first in range(0, pages, _TOGETHER):
-        seat = await memory.seat(workspace, f"sitting-{first // _SITTING}")
+        seat = await memory.seat(workspace, session or f"sitting-{first // _SITTING}")
         count = min(_TOGETHER, pages - first)
         events = [{"role": "assistant", "content": next(source)} for _ in range(count)]
         await record(memory, seat, events, imported=True)

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from tests.measuring import forks, long_conversation, round_trips, storage
+from tests.measuring import forks, long_conversation, round_trips, storage, working_set
 from tests.measuring.conversations import TALKS, turns
 from tests.measuring.filling import LENGTH, texts
 
@@ -34,6 +34,13 @@ async def test_the_storage_table_has_a_figure_for_every_store_and_operation(
         figures = row.strip("| ").split(" | ")[1:]
         assert len(figures) == len(storage.OPERATIONS) == heading.count(" | ")
         assert all(FIGURES.fullmatch(figure) for figure in figures), row
+
+
+async def test_a_large_working_set_is_measured_with_all_its_pages_mapped(tmp_path: Path) -> None:
+    await working_set.prepare(tmp_path, pages=60, mapped=20)
+    figures = await working_set.measure(tmp_path, pages=60, rounds=10)
+    assert figures.pop("pages mapped") == 20
+    assert all(value > 0 for value in figures.values())
 
 
 async def test_a_store_that_is_too_small_to_measure_in_is_refused(redis_program: Path) -> None:
