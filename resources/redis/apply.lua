@@ -90,7 +90,8 @@ local MOVES = {version = true, revert = true, pin = true, fault_in = true, demot
   evict = true, supersede = true}
 
 -- CALLS and LESSONS there.
-local CALLS = {call = true, call_seen = true, verdict = true}
+local CALLS = {call = true, call_seen = true, binding_used = true, verdict = true,
+  restore = true}
 local LESSONS = {call = true, fix = true, verdict = true, forget = true}
 
 -- Write the line itself and where it is found, and let what follows from it happen.

@@ -2,7 +2,8 @@
 
 ALTER TABLE session ADD COLUMN bindings INTEGER NOT NULL DEFAULT 0;  -- the last `$v` number
 
-CREATE INDEX log_of_calls ON log(ses, key) WHERE kind IN ('call', 'call_seen', 'verdict');
+CREATE INDEX log_of_calls ON log(ses, key) 
+  WHERE kind IN ('call', 'call_seen', 'binding_used', 'verdict', 'restore');
 CREATE INDEX log_of_lessons ON log(key) WHERE kind IN ('call', 'fix', 'verdict', 'forget');
 
 -- What folding the log up to a position gave, so that it need not be folded from its beginning.

@@ -15,6 +15,7 @@ from .base.tokens import Tokenizer
 from .memory import Memory
 from .memory.behind import settle
 from .memory.context import MODES
+from .memory.hearing import Heard, Listener
 from .memory.mapping import Yielded, page_of
 from .memory.media import kept_beside
 from .memory.prefetching import digest
@@ -78,12 +79,16 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class RecordedBatch:
-    """What a batch became. ``tokens``: of the events that are new; ``obtained``: see `Applied`."""
+    """What a batch became. ``tokens``: of the events that are new; ``obtained``: see `Applied`.
+
+    ``bindings``: the numbers of the results that were bound, in the order of their events.
+    """
 
     events: tuple[RecordedEvent, ...]
     tokens: int
     yielded: Yielded
     obtained: str | None = None
+    bindings: tuple[int, ...] = ()
 
 
 def check_handle(session_id: str) -> str:
@@ -136,8 +141,11 @@ async def record(
     events: Sequence[Mapping[str, Any]],
     *,
     imported: bool = False,
+    listener: Listener | None = None,
 ) -> RecordedBatch:
     """Append events in order, all or none; make their pages, and map them unless imported.
+
+    ``listener`` is told of the events first, and may have more written with them.
 
     Raises:
         InvalidArgument: an event is not one, with its place in the batch and what is wrong.
@@ -149,8 +157,14 @@ async def record(
     tokenizer = await memory.tokenizer(seat.workspace)
     begins = None if imported else await _beginning(memory, seat, read)
     batch = _Batch(seat, tokenizer, imported=imported)
-    for index, event in enumerate(read):
-        batch.add(event, begins_turn=index == begins)
+    heard = Heard(read) if listener is None else await listener(seat, read)
+    for index, event in enumerate(heard.events):
+        if index in heard.known:
+            batch.add_known(*heard.known[index])
+        else:
+            ids = batch.add(event, begins_turn=index == begins)
+            batch.operations.extend(heard.lines(index, *ids))
+    batch.operations.extend(heard.again)
     commit = Commit(
         seat.workspace,
         memory.now(),
@@ -167,7 +181,9 @@ async def record(
         yielded = Yielded()
         if not imported:
             yielded = map_new(seat, await batch.forms(memory, applied)).told(seat)
-    return RecordedBatch(batch.answers(applied), batch.tokens(applied), yielded, applied.obtained)
+    return RecordedBatch(
+        batch.answers(applied), batch.tokens(applied), yielded, applied.obtained, applied.bindings
+    )
 
 
 async def _beginning(memory: Memory, seat: Residency, events: Sequence[Recorded]) -> int | None:
@@ -189,6 +205,20 @@ async def _known(memory: Memory, seat: Residency, key: str | None) -> bool:
     return await memory.store.page_of_key(seat.workspace, seat.row.id, key) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an event's ids stand among those that a batch asks for."""
+
+    event: int
+    page: int | None
+    tokens: int
+
+    def answer(self, applied: Applied) -> RecordedEvent:
+        """The event's ids as the store gave them."""
+        page_id = None if self.page is None else applied.ids[self.page] or None
+        return RecordedEvent(applied.ids[self.event], page_id, self.event in applied.duplicates)
+
+
 class _Batch:
     """Turns events into operations with placeholders, and the store's answer into ids."""
 
@@ -199,17 +229,21 @@ class _Batch:
         self.operations: list[Operation] = []
         self.contents: list[bytes] = []
         self.new: list[str] = []
-        self._places: list[tuple[int, int | None, int]] = []  # event slot, page slot, tokens
+        self._places: list[_Place | RecordedEvent] = []
         self._pages: list[tuple[int, PageAdded]] = []
 
-    def add(self, event: Recorded, *, begins_turn: bool) -> None:
-        """One event, and its page when it has content."""
+    def add_known(self, event_id: str, page_id: str | None) -> None:
+        """One event that was recorded before."""
+        self._places.append(RecordedEvent(event_id, page_id, duplicate=True))
+
+    def add(self, event: Recorded, *, begins_turn: bool) -> tuple[str, str | None]:
+        """One event, and its page when it has content; what stands for their ids."""
         slot = self._slot("evt")
         page_slot = None if event.content is None else self._slot(PREFIXES[event.page_type])
         text = event.content or canonical(event.payload)
         tokens = self.tokenizer.count(text)
         tokens += blob_tokens(event.media.blobs) if event.media else 0
-        self._places.append((slot, page_slot, tokens))
+        self._places.append(_Place(slot, page_slot, tokens))
         payload = self._keep(canonical(event.payload)) if event.payload else None
         self.operations.append(
             EventAdded(
@@ -233,6 +267,7 @@ class _Batch:
         )
         if page_slot is not None:
             self._add_page(event, (slot, page_slot), payload, tokens)
+        return f"+{slot}", None if page_slot is None else f"+{page_slot}"
 
     async def forms(self, memory: Memory, applied: Applied) -> list[tuple[Mapped, Mapped | None]]:
         """The new pages as they could be mapped."""
@@ -245,17 +280,14 @@ class _Batch:
     def answers(self, applied: Applied) -> tuple[RecordedEvent, ...]:
         """The ids in the order of the events."""
         return tuple(
-            RecordedEvent(
-                applied.ids[slot],
-                (applied.ids[page_slot] or None) if page_slot is not None else None,
-                slot in applied.duplicates,
-            )
-            for slot, page_slot, _ in self._places
+            place if isinstance(place, RecordedEvent) else place.answer(applied)
+            for place in self._places
         )
 
     def tokens(self, applied: Applied) -> int:
         """Tokens of the events that were new."""
-        return sum(n for slot, _, n in self._places if slot not in applied.duplicates)
+        new = (place for place in self._places if isinstance(place, _Place))
+        return sum(place.tokens for place in new if place.event not in applied.duplicates)
 
     def _add_page(
         self, event: Recorded, slots: tuple[int, int], payload: int | None, tokens: int

@@ -120,7 +120,7 @@ def test_groups_of_tools_that_do_not_exist_are_refused_with_those_that_do(text: 
 @pytest.mark.parametrize(
     ("text", "groups"),
     [
-        ("all", ("paging", "session")),
+        ("all", ("paging", "session", "calls", "procedures")),
         ("session", ("session",)),
         ("session, paging", ("paging", "session")),
     ],

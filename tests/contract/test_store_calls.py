@@ -116,11 +116,14 @@ async def test_a_fork_goes_on_from_the_bindings_of_its_parent(bench: Bench) -> N
 
 
 async def test_lessons_are_the_calls_of_all_sessions_and_what_was_forgotten(bench: Bench) -> None:
-    failed = await call(bench, ok=False, number=None)
-    fixed = await bench.do(
+    failed = await bench.write("no such id")
+    await call(bench, ok=False, number=None, page_id=failed)
+    fixed = await bench.write("found")
+    await bench.do(
+        SessionOpened(session="s1"),
         said(session="s1", role="tool"),
-        called(),
-        Fixed(session="s1", event_id="+0", failed=failed.ids[0], tool="lookup", change=("~id",)),
+        called(page_id=fixed),
+        Fixed(session="s1", page_id=fixed, failed=failed, tool="lookup", change=("~id",)),
         new=["evt"],
     )
     page = await bench.write("other things")
@@ -130,7 +133,7 @@ async def test_lessons_are_the_calls_of_all_sessions_and_what_was_forgotten(benc
     assert [line.operation.kind for line in lines] == ["call", "call", "fix", "call", "forget"]
     learned = lines[2].operation
     assert isinstance(learned, Fixed)
-    assert (learned.event_id, learned.failed) == (fixed.ids[0], failed.ids[0])
+    assert (learned.page_id, learned.failed) == (fixed, failed)
     assert await bench.store.lessons(bench.workspace, lines[1].position, 2) == lines[2:4]
     elsewhere = await Bench.at(bench.store, "elsewhere")
     assert await bench.store.lessons(elsewhere.workspace, 0, 10) == []
@@ -138,16 +141,15 @@ async def test_lessons_are_the_calls_of_all_sessions_and_what_was_forgotten(benc
 
 async def test_a_fix_may_name_a_failure_of_the_same_commit(bench: Bench) -> None:
     made = await bench.do(
-        said(role="tool"),
-        called(ok=False, number=None),
-        said(role="tool", event_id="+1"),
-        called(event_id="+1"),
-        Fixed(session="s1", event_id="+1", failed="+0", tool="lookup", change=("+b",)),
-        new=["evt", "evt"],
+        added(page_id="+0", page_type="artifact"),
+        added(page_id="+1", page_type="artifact"),
+        Fixed(session="s1", page_id="+1", failed="+0", tool="lookup", change=("+b",)),
+        new=["art", "art"],
+        contents=[b"no"],
     )
     learned = (await bench.store.lessons(bench.workspace, 0, 10))[-1].operation
     assert isinstance(learned, Fixed)
-    assert (learned.failed, learned.event_id) == made.ids
+    assert (learned.failed, learned.page_id) == made.ids
 
 
 async def test_what_was_folded_is_kept_until_it_is_folded_further(bench: Bench) -> None:

@@ -323,13 +323,13 @@ def _call(step: Step) -> list[Operation]:
     )
     fixed = Fixed(
         session=step.session,
-        event_id="+0",
-        failed="+0",
+        page_id="+1",
+        failed="+1",
         tool=step.words[0],
         change=("~a", "+b"),
         features=(step.number, 2**31),
     )
-    return [*_event(tool), called, *([fixed] if step.number % 3 == 0 else [])]
+    return [*_event(tool), called, *([fixed] if called.page_id and step.number % 3 == 0 else [])]
 
 
 def _derive(step: Step, page: str) -> list[Operation]:

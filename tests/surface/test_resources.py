@@ -78,6 +78,7 @@ async def test_what_has_no_blank_is_listed_and_the_rest_are_templates(client: Cl
     assert set(listed) == {
         "memory://guide",
         "memory://sessions",
+        "memory://procedures",
         "memory://health",
         "memory://metrics",
     }
@@ -93,6 +94,8 @@ async def test_what_has_no_blank_is_listed_and_the_rest_are_templates(client: Cl
         "memory://sessions/{session_id}/messages{?format,budget}",
         "memory://sessions/{session_id}/events{?after}",
         "memory://sessions/{session_id}/log{?after}",
+        "memory://sessions/{session_id}/bindings",
+        "memory://procedures/{tool_name}",
         "memory://pages/{page_id}{?level,version}",
         "memory://pages/{page_id}/history",
     }
@@ -105,7 +108,7 @@ async def test_what_has_no_blank_is_listed_and_the_rest_are_templates(client: Cl
 @pytest.mark.usefixtures("talk")
 @FORMS
 async def test_every_view_can_be_read(client: Client, form: str) -> None:
-    blanks = {"mode": "strict", "session_id": "s", "page_id": "claim_1"}
+    blanks = {"mode": "strict", "session_id": "s", "page_id": "claim_1", "tool_name": "t"}
     for view in VIEWS:
         path = re.sub(r"\{(\w+)\}", lambda blank: blanks[blank[1]], view.path)
         (contents,) = (await client.read_resource(f"{form}{path}")).contents

@@ -34,7 +34,7 @@ async def test_events_come_back_in_order_with_their_ids(ask: Ask) -> None:
     assert recorded["events"] == [
         {"event_id": "evt_1", "page_id": "msg_1"},
         {"event_id": "evt_2", "page_id": "msg_2"},
-        {"event_id": "evt_3", "page_id": "art_1"},
+        {"event_id": "evt_3", "page_id": "art_1", "binding": "$v1"},
         {"event_id": "evt_4", "page_id": "msg_3"},
     ]
     assert recorded["tokens"] > 0

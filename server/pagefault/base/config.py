@@ -34,7 +34,8 @@ class Settings:
     mode: str = "relaxed"
     policy: str = "importance"
     compressors: str = ""
-    tools: tuple[str, ...] = ("paging", "session")
+    guards: str = "default"
+    tools: tuple[str, ...] = ("paging", "session", "calls", "procedures")
     durability: str = "full"
     redis_timeout_ms: int = 2_500
     redis_replicas: int = 0
@@ -195,7 +196,8 @@ def _store(text: str) -> str:
     return "sqlite://:memory:" if text == "memory" else text
 
 
-TOOL_GROUPS = ("paging", "session")
+TOOL_GROUPS = ("paging", "session", "calls", "procedures")
+GUARD_PRESETS = ("smooth", "default", "strict")
 
 SETTINGS: Sequence[Setting] = (
     Setting(
@@ -231,7 +233,12 @@ SETTINGS: Sequence[Setting] = (
         "your own ways to make levels, asked before the built-in ones: module:name,module:name",
         _text,
     ),
-    Setting("tools", "groups of tools served: paging, session", _some_of(*TOOL_GROUPS)),
+    Setting(
+        "guards",
+        "how strictly calls are checked: smooth advises, strict holds back",
+        _one_of(*GUARD_PRESETS),
+    ),
+    Setting("tools", f"groups of tools served: {', '.join(TOOL_GROUPS)}", _some_of(*TOOL_GROUPS)),
     Setting(
         "durability",
         "full: answered when the disk has it; normal: a power cut may lose the last second",

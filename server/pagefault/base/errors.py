@@ -71,6 +71,12 @@ class SessionNotFound(NotFound):
     code = "session_not_found"
 
 
+class BindingNotFound(NotFound):
+    """Nothing is bound to a name, or what is has no such part."""
+
+    code = "binding_not_found"
+
+
 class VersionNotFound(NotFound):
     """The page exists, that version of it does not."""
 

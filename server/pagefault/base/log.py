@@ -218,10 +218,14 @@ class Checkpointed(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored(Operation):
-    """The session goes back to a checkpoint: by the lines of the same commit that follow."""
+    """The session goes back to a checkpoint: by the lines of the same commit that follow.
+
+    ``to``: the position that has the name. What was bound since then is bound no longer.
+    """
 
     kind = "restore"
     name: str
+    to: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +318,8 @@ class Called(Operation):
     with like answers: both are digests. ``number`` binds the result to ``$v<number>``; 0 in a
     commit stands for the session's next, None binds nothing. ``door``: through which tool it was
     recorded first. ``changes``: it was marked as changing something. ``took``: seconds.
+    ``error``: the type of its error; ``goal``: numbers that stand for the words it was made for.
+    ``shapes``: what the identifiers among its arguments look like, as guards write it.
     """
 
     kind = "call"
@@ -329,6 +335,9 @@ class Called(Operation):
     type: str | None = None
     unit: str | None = None
     names: tuple[str, ...] = ()  # of the arguments
+    error: str = ""
+    goal: tuple[int, ...] = ()
+    shapes: tuple[str, ...] = ()
     took: float | None = None
     changes: bool = False
     tool_call_id: str | None = None
@@ -345,21 +354,34 @@ class SeenAgain(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed(Operation):
-    """The call ``event_id`` went well after ``failed`` had not: what was changed between them.
+    """What was changed between a call that had failed and a later one, by the pages they answered.
 
-    ``change``: the names added, removed and changed, each with a sign before it; ``classes``: the
-    same with how each value changed. ``via``: tools called in between. ``features``: what stands
-    for the words of the error, the arguments' names and the goal, as numbers.
+    ``worked``: the later one went well. ``change``: the names added, removed and changed, each with
+    a sign before it; ``classes``: the same with how each value changed. ``via``: tools called in
+    between. ``features`` and ``goal``: numbers that stand for the words of the error and the names
+    of the arguments, and for those of what the call was made for.
     """
 
     kind = "fix"
-    event_id: str
+    page_id: str
     failed: str
     tool: str
     change: tuple[str, ...]
     classes: tuple[str, ...] = ()
     via: tuple[str, ...] = ()
     features: tuple[int, ...] = ()
+    error: str = ""
+    goal: tuple[int, ...] = ()
+    worked: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingsUsed(Operation):
+    """The arguments of a call have referred to these bindings, by their numbers."""
+
+    kind = "binding_used"
+    durable = False
+    numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,6 +419,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Called,
     SeenAgain,
     Fixed,
+    BindingsUsed,
     Judged,
 )
 # What says which pages a session maps and pins, which versions it reads, and what in their place.
@@ -410,7 +433,7 @@ MOVES: tuple[type[Operation], ...] = (
     Superseded,
 )
 # What a session's calls are folded from.
-CALLS: tuple[type[Operation], ...] = (Called, SeenAgain, Judged)
+CALLS: tuple[type[Operation], ...] = (Called, SeenAgain, BindingsUsed, Judged, Restored)
 # What a workspace's calls have taught, and what is not to be known any more.
 LESSONS: tuple[type[Operation], ...] = (Called, Fixed, Judged, Forgotten)
 _BY_KIND = {operation.kind: operation for operation in OPERATIONS}

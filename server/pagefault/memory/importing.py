@@ -12,7 +12,16 @@ from typing import Any, TypeVar
 
 from ..base.errors import InvalidArgument
 from ..base.exported import Content, Item
-from ..base.log import HERE, Checkpointed, EventAdded, LogLine, Operation, PageAdded, SessionOpened
+from ..base.log import (
+    HERE,
+    Checkpointed,
+    EventAdded,
+    LogLine,
+    Operation,
+    PageAdded,
+    Restored,
+    SessionOpened,
+)
 from ..stores.contract import Commit, Moment, Workspace
 from ..stores.pieces import BYTES, LINES, agreed, append
 from .core import Memory
@@ -122,8 +131,8 @@ class _Scion:
         piece = self.piece
         if len(piece.operations) >= LINES or piece.size >= BYTES:
             return True
-        forked = getattr(line.operation, "forked_at", None)
-        return forked not in (None, line.position) and bool(piece.operations)
+        named = _position_named(line.operation)
+        return named not in (None, line.position) and bool(piece.operations)
 
     async def add(self, line: LogLine) -> None:
         """Put a line into the piece, in this workspace's names."""
@@ -131,6 +140,8 @@ class _Scion:
         changes = self._names(line) | self._numbers(line)
         if isinstance(operation, SessionOpened):
             changes |= await self._opening(line, operation)
+        if isinstance(operation, Restored) and operation.to is not None:
+            changes["to"] = self._position(operation.to)
         changes["session"] = self._session(line, operation.session)
         self.piece.operations.append(replace(operation, **changes))
         self.piece.moments.append(Moment(line.at, line.actor, line.segment, line.turn))
@@ -238,6 +249,13 @@ class _Scion:
             piece.size += len(self._held[old])
             piece.data.append(self._held.pop(old))
         return -1 - piece.contents[old]
+
+
+def _position_named(operation: Operation) -> int | None:
+    """The earlier position that an operation names."""
+    if isinstance(operation, Restored):
+        return operation.to
+    return operation.forked_at if isinstance(operation, SessionOpened) else None
 
 
 def _unknown(line: LogLine, what: str) -> InvalidArgument:

@@ -74,7 +74,9 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
         shown = await fullest(memory, seat.workspace, page, most)
         if shown is not None:
             now = placed(page, shown.level, shown.tokens)
-            seat.decide(partial(_bring, now=now, reason=wish.reason), page.page_id)
+            guess = wish.confidence == SPECULATIVE
+            bring = partial(_bring, now=now, reason=wish.reason, guess=guess)
+            seat.decide(bring, page.page_id)
             allowance -= shown.tokens if page.page_id in seat.set else 0
             brought.append(Brought(page.page_id, wish.confidence, wish.why))
     return tuple(one for one in brought if one.page_id in seat.set)
@@ -87,7 +89,9 @@ async def _wishes(
     hits = await _candidates(memory, seat, message[:_ASKED])
     about = referred_to(hits, len(query.words(message[:_ASKED])))
     near = [wish.page_id for wish in about if wish.confidence != SPECULATIVE]
-    others = guesses(lately.reads, lineage, seat.turn, near)
+    before = lately.before_calls
+    needed = before.pages(before.in_play(seat.row.id, seat.turn))
+    others = guesses(lately.reads, lineage, seat.turn, near, needed)
     return chosen([*about, *others])
 
 
@@ -134,8 +138,7 @@ def _touch(seat: Residency, page_id: str, reason: str) -> list[Operation]:
     return [Touched(session=seat.row.id, page_id=page_id, reason=reason)]
 
 
-def _bring(seat: Residency, now: Mapped, reason: str) -> list[Operation]:
-    guess = reason == SPECULATIVE
+def _bring(seat: Residency, now: Mapped, reason: str, *, guess: bool) -> list[Operation]:
     admission = seat.set.plan(now, faulted=not guess)
     steps = (*map(Step, admission.evicted), *admission.demoted)
     busy = any(seat.turn - step.page.turn < IDLE for step in steps)

@@ -349,7 +349,7 @@ async def _plan_restore(
     moved = list(_moves(seat.row.id, residents, shown, pins))
     operations: list[Operation] = [
         _mark(seat, undo, automatic=True),
-        Restored(session=seat.row.id, name=point.name),
+        Restored(session=seat.row.id, name=point.name, to=point.position),
         *_policy_again(seat, point),
         *(
             Reverted(session=seat.row.id, page_id=page_id, version=version)

@@ -1,8 +1,8 @@
 """What has happened in a workspace of late, folded from its log. Pure.
 
 Three things that many calls want to know, kept up with by reading each new line once: which pages
-were read (for prefetch), what each session's paging has come to (for statistics), and which pages
-and sessions have changed (for packed contexts).
+were read, and before which calls (for prefetch), what each session's paging has come to (for
+statistics), and which pages and sessions have changed (for packed contexts).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections import OrderedDict, deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from ..base.log import Faulted, LogLine, Touched
+from ..base.log import Called, Faulted, LogLine, Touched
+from .before_calls import BeforeCalls
 from .prefetch import Reads
 from .tally import Tally
 
@@ -26,6 +27,7 @@ class Lately:
     since: int
     reached: int = 0
     reads: Reads = field(default_factory=Reads)
+    before_calls: BeforeCalls = field(default_factory=BeforeCalls)
     _tallies: OrderedDict[str, Tally] = field(default_factory=OrderedDict)
     _others: Tally = field(default_factory=Tally)  # of sessions whose own tally is not kept
     _changes: deque[tuple[int, str | None, str | None]] = field(
@@ -50,6 +52,9 @@ class Lately:
             isinstance(operation, Touched) and operation.reason is None
         ):
             self.reads.add(session, line.turn, operation.page_id, line.position)
+        elif isinstance(operation, Called) and operation.ok:
+            read = self.reads.of_turns(session, line.turn - 1, line.turn)
+            self.before_calls.called(session, line.turn, operation.tool, read)
 
     def tally(self, session: str) -> Tally:
         """What the session's paging came to in these lines, as a copy to count on."""

@@ -2,7 +2,8 @@
 
 Three grades of confidence, in the words of a fault's policy. ``explicit``: the message names the
 page's id. ``referenced``: the page answers to the message's own words. ``speculative``: it came
-with others before, or is the next of a run, or shares no more than a word with the message.
+with others before, is the next of a run, was read before a tool that is in play went well, or
+shares no more than a word with the message.
 A guess takes free room, or the place of what has long been idle; no prefetch costs the model a
 fault.
 """
@@ -51,6 +52,8 @@ class Wish:
     @property
     def reason(self) -> str:
         """The reason of the fault, in the log's words."""
+        if self.why == "tool":
+            return "tool_prereq"
         return SPECULATIVE if self.confidence == SPECULATIVE else "resolve_reference"
 
 
@@ -81,6 +84,12 @@ class Reads:
         step = last - before
         following = last + step
         return f"{prefix}_{following}" if abs(step) == 1 and following > 0 else None
+
+    def of_turns(self, session: str, first: int, last: int) -> list[str]:
+        """The pages that a session read from one turn to another, both counted."""
+        return [
+            page for who, turn, page, _ in self._reads if who == session and first <= turn <= last
+        ]
 
     def read_with(self, page_ids: Iterable[str]) -> list[str]:
         """Pages that were read in the same turns as these, the most faithful companions first."""
@@ -123,12 +132,22 @@ def referred_to(hits: Sequence[Candidate], words: int) -> list[Wish]:
     return wishes
 
 
-def guesses(reads: Reads, lineage: Sequence[Branch], turn: int, about: Iterable[str]) -> list[Wish]:
-    """What may be read next, though nobody spoke of it; ``about``: what the message refers to."""
+def guesses(
+    reads: Reads,
+    lineage: Sequence[Branch],
+    turn: int,
+    about: Iterable[str],
+    for_tools: Iterable[str] = (),
+) -> list[Wish]:
+    """What may be read next, though nobody spoke of it.
+
+    ``about``: what the message refers to; ``for_tools``: what the tools in play were read for.
+    """
     following = reads.next_of_run(lineage, turn)
     run = [] if following is None else [Wish(following, SPECULATIVE, "next")]
-    together = reads.read_with(about)
-    return run + [Wish(page_id, SPECULATIVE, "together") for page_id in together]
+    needed = [Wish(page_id, SPECULATIVE, "tool") for page_id in for_tools]
+    together = [Wish(page_id, SPECULATIVE, "together") for page_id in reads.read_with(about)]
+    return [*run, *needed, *together]
 
 
 def chosen(wishes: Iterable[Wish]) -> list[Wish]:

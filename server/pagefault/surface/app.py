@@ -32,10 +32,11 @@ from ..memory import Memory
 from .door import Door, Place
 from .logs import quiet_logging
 from .prompts import CHOICES, add_prompts, check_prompt
+from .reading import Bundle, Reading
 from .tool import MemoryTool, error_of, unforeseen
 from .tools import GROUPS
 from .transport.principal import principal_of
-from .views import VIEWS, Bundle, Reading, locate
+from .views import VIEWS, locate
 from .watch import Listening, Topic, Watch
 
 _COMPLETIONS = 100
@@ -99,7 +100,9 @@ class PagefaultServer(MCPServer[Memory]):
     async def _read(self, uri: str, context: Context[Memory, Any]) -> list[ReadResourceContents]:
         located = locate(uri)
         workspace = await self.door.located(principal_of(context), located.workspace)
-        reading = Reading(self.door.memory, workspace, located.names, located.query)
+        reading = Reading(
+            self.door.memory, workspace, located.names, located.query, self.door.calls
+        )
         found = await located.view.read(reading)
         blobs = found.blobs if isinstance(found, Bundle) else ()
         text = clean(found.text if isinstance(found, Bundle) else found)
@@ -262,12 +265,15 @@ async def _complete(
 ) -> list[str]:
     if argument.name in CHOICES:
         return [choice for choice in CHOICES[argument.name] if choice.startswith(argument.value)]
-    what = {"page_id": "page", "session_id": "session"}.get(argument.name)
+    what = {"page_id": "page", "session_id": "session", "tool_name": "tool"}.get(argument.name)
     if what is None:
         return []
     try:
         workspace = await door.workspace(principal_of(_context(server, ctx)))
         prefix = clean(argument.value)[:140]
+        if what == "tool":
+            known = (await door.calls.learning.experience(workspace)).tools
+            return sorted(name for name in known if name.startswith(prefix))
         return await door.memory.store.ids_like(workspace, what, prefix, _COMPLETIONS + 1)
     except StoreError:
         return []  # a completion is a convenience: the call that follows says what is wrong

@@ -13,6 +13,8 @@ from mcp.server.mcpserver import Context
 from ..base.errors import InvalidArgument, SessionNotFound, WorkspaceNotFound
 from ..base.event import clean
 from ..base.media import Blob
+from ..calls.core import Calls
+from ..guards.presets import PRESETS
 from ..ledger import STANDING, check_handle
 from ..memory import Memory
 from ..residency import Residency
@@ -49,6 +51,7 @@ class Call:
     workspace: Workspace
     seat: Residency
     notes: list[str]
+    calls: Calls
     images: list[Blob] = field(default_factory=list)
     encoded: Sequence[str] = ()
 
@@ -66,6 +69,7 @@ class Door:
 
     def __init__(self, memory: Memory, place: Place) -> None:
         self.memory = memory
+        self.calls = Calls(memory, PRESETS[memory.settings.guards])
         self.place = place
         self._own: dict[str, Workspace] = {}
 
@@ -122,7 +126,7 @@ class Door:
         if seat.calls:
             notes.clear()
         self.memory.begin_call(seat, own_turn=own_turn)
-        return Call(self.memory, workspace, seat, notes)
+        return Call(self.memory, workspace, seat, notes, self.calls)
 
     async def home(self, principal: str, own: Workspace, session: str) -> Workspace:
         """The workspace that the session lives in; a new one is made in the server's own."""

@@ -7,18 +7,16 @@ resources.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from ..base import assets
 from ..base.clock import iso
-from ..base.errors import InvalidArgument, NotFound, SessionNotFound
+from ..base.errors import NotFound
 from ..base.event import canonical, clean
 from ..base.log import EventAdded
-from ..base.media import Blob
-from ..memory import Memory
 from ..memory.context import MODES, ContextRequest, build, rules_text
 from ..memory.faulting import find_page
 from ..memory.health import check
@@ -27,92 +25,13 @@ from ..memory.levels import at_level
 from ..memory.media import blobs_of
 from ..memory.messages import build_messages
 from ..memory.travel import context_at
-from ..residency import Residency
-from ..stores.contract import Session, Workspace
+from ..stores.contract import Session
+from .call_views import CALL_VIEWS
 from .metrics import MIME_TYPE, metrics
+from .reading import MARKDOWN, TEXT, Bundle, Reading, View
 from .tools.pages import log_entry
 
-JSON, MARKDOWN, TEXT = "application/json", "text/markdown", "text/plain"
 _MANY = 100  # sessions, events or log lines of one reading
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A resource on its way: where, the named parts of the path, the query."""
-
-    memory: Memory
-    workspace: Workspace
-    names: Mapping[str, str]
-    query: Mapping[str, str]
-
-    async def seat(self) -> Residency:
-        """The session that the path names.
-
-        Raises:
-            SessionNotFound: the workspace has none with that handle.
-        """
-        handle = self.names["session_id"]
-        if await self.memory.store.session(self.workspace, handle) is None:
-            message = f"{handle[:60]!r} is no session of workspace {self.workspace.id}"
-            raise SessionNotFound(message)
-        return await self.memory.seat(self.workspace, handle)
-
-    def number(self, name: str, default: int) -> int:
-        """A whole number of the query.
-
-        Raises:
-            InvalidArgument: it is something else.
-        """
-        text = self.query.get(name, "")
-        if not text:
-            return default
-        if not (text.isascii() and text.isdigit()) or len(text) > 15:
-            message = f"{name}={text[:40]!r} is no whole number: give digits, or leave it out"
-            raise InvalidArgument(message)
-        return int(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """What a page holds beside its text, and the text."""
-
-    blobs: Sequence[Blob]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A resource or a template: its path with ``{names}``, what it is, and how it is read."""
-
-    path: str
-    name: str
-    description: str
-    read: Callable[[Reading], Awaitable[str | Bundle]]
-    mime_type: str = JSON
-    query: Sequence[str] = ()
-
-    @property
-    def uri(self) -> str:
-        """The URI, or its RFC 6570 template, in the short form."""
-        return f"memory://{self.path}" + (f"{{?{','.join(self.query)}}}" if self.query else "")
-
-    @property
-    def is_template(self) -> bool:
-        """Whether a reader has to fill something in."""
-        return "{" in self.uri
-
-    def match(self, parts: Sequence[str]) -> dict[str, str] | None:
-        """The named parts of a path, when it is one of this view's."""
-        wanted = self.path.split("/")
-        if len(wanted) != len(parts):
-            return None
-        names: dict[str, str] = {}
-        for pattern, part in zip(wanted, parts, strict=True):
-            if pattern.startswith("{"):
-                names[pattern[1:-1]] = part
-            elif pattern != part:
-                return None
-        return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,4 +280,5 @@ VIEWS: Sequence[View] = (
     View("pages/{page_id}/history", "history", "A page's versions and log", _page_history),
     View("health", "health", "How much is in the store, and whether it fits together", _health),
     View("metrics", "metrics", "Calls, faults and prefetches, as OpenMetrics", _metrics, MIME_TYPE),
+    *CALL_VIEWS,
 )

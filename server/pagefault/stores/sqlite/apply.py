@@ -33,8 +33,8 @@ from .heads import FORKS_HEAD, LINEAGE
 from .projection import Projection, SessionRow, content_key
 
 ID_FIELDS = ("event_id", "page_id")
-# Beside them: of an eviction the page that took the room, of a fix the event that had failed, of a
-# link the page that supersedes.
+# Beside them: of an eviction the page that took the room, of a fix the page of what had failed, of
+# a link the page that supersedes.
 _NAMING_FIELDS = (*ID_FIELDS, "cause", "failed", "by")
 # The event and page that a session's lineage has written under a key, ?3.
 FIRST_WRITTEN = (

@@ -15,6 +15,7 @@ import apsw
 
 from ...base.errors import StoreDamaged
 from ...base.log import (
+    BindingsUsed,
     Called,
     Checkpointed,
     Collected,
@@ -374,7 +375,7 @@ class Projection:
         row = self.known(call.session)
         row.bindings = max(row.bindings, call.number or 0)
 
-    def _lesson(self, _: LogLine, lesson: SeenAgain | Fixed | Judged) -> None:
+    def _lesson(self, _: LogLine, lesson: SeenAgain | Fixed | BindingsUsed | Judged) -> None:
         self.known(lesson.session)
 
     # What several kinds share.
@@ -549,5 +550,6 @@ _HANDLERS: dict[type, Callable[[Projection, LogLine, Any], None]] = {
     Called: Projection._call,
     SeenAgain: Projection._lesson,
     Fixed: Projection._lesson,
+    BindingsUsed: Projection._lesson,
     Judged: Projection._lesson,
 }

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from ..tool import Spec
-from . import context, pages, sessions, snapshots
+from . import calls, context, pages, procedures, sessions, snapshots
 
 GROUPS: Mapping[str, Sequence[Spec]] = MappingProxyType(
     {
         "paging": (*pages.TOOLS, *context.TOOLS),
         "session": (*sessions.TOOLS, *snapshots.TOOLS),
+        "calls": calls.TOOLS,
+        "procedures": procedures.TOOLS,
     }
 )

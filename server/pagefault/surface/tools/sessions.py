@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
@@ -10,11 +10,14 @@ from pydantic import Field
 
 from ...base.clock import iso
 from ...base.errors import InvalidArgument
-from ...ledger import Resume, StartRequest, record, start
+from ...calls.hearing import Listener
+from ...calls.recording import bound_to
+from ...ledger import RecordedEvent, Resume, StartRequest, record, start
 from ...memory.measures import measure
 from ...memory.travel import at_turn, between
 from ...paging.levels.reference import excerpt
 from ...paging.past import Place
+from ...paging.prefetch import SPECULATIVE
 from ...paging.pressure import Pressure
 from ...paging.resident import Mapped
 from ...paging.tally import Tally
@@ -58,7 +61,7 @@ async def session_start(
         raise InvalidArgument(message)
     request = StartRequest(session_id or None, title, parent_id, model, budget_tokens, mode, policy)
     started = await start(call.memory, home, request)
-    here = Call(call.memory, home, started.seat, list(started.notes))
+    here = Call(call.memory, home, started.seat, list(started.notes), call.calls)
     here.notes.extend(_of_workspace(home, own))
     return here, here.answer(
         resumed=started.resumed,
@@ -107,18 +110,25 @@ async def session_record(
     """Record messages and tool calls, verbatim. Call it at the end of each turn with what the
     user, you and your tools said, unless the host records for you.
     """
-    done = await record(call.memory, call.seat, events)
+    listener = Listener(call.calls, "session_record")
+    done = await record(call.memory, call.seat, events, listener=listener)
+    bound = await bound_to(call.calls, call.seat, done.bindings)
     return call.answer(
-        events=[
-            {"event_id": event.event_id, "page_id": event.page_id}
-            | ({"duplicate": True} if event.duplicate else {})
-            for event in done.events
-        ],
+        events=[_recorded(event, bound) for event in done.events],
         tokens=done.tokens,
         evicted_count=len(done.yielded.evicted) or None,  # all their ids would be dear
         demoted=effects_of(call, done.yielded)["demoted"] or None,
         durability=done.obtained,
     )
+
+
+def _recorded(event: RecordedEvent, bound: Mapping[str, int]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"event_id": event.event_id, "page_id": event.page_id}
+    if event.event_id in bound:
+        shown["binding"] = f"$v{bound[event.event_id]}"
+    if event.duplicate:
+        shown["duplicate"] = True
+    return shown
 
 
 async def session_stats(
@@ -161,8 +171,8 @@ async def session_stats(
             "tokens_this_turn": seat.fault_tokens,
             "per_turn": settings.faults_per_turn,
             "tokens_per_turn": settings.fault_tokens_per_turn,
-            "confidence": settings.fault_confidence,
         }
+        | _required(settings.fault_confidence)
         | _faults(measured.tally),
         working_set={
             "pages": len(seat.set),
@@ -179,6 +189,11 @@ async def session_stats(
         pages=past if past is not None or not pages else _now(call),
         changes=changed,
     )
+
+
+def _required(confidence: str) -> dict[str, str]:
+    """How sure a fault has to be, where any old one is not enough."""
+    return {} if confidence == SPECULATIVE else {"confidence": confidence}
 
 
 def _faults(tally: Tally) -> dict[str, Any]:

@@ -1,0 +1,147 @@
+"""What every verb about calls stands on: sessions' tracks, workspaces' experience, the rules."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from ..base.errors import PageForgotten
+from ..base.log import Called, EventAdded, LogLine
+from ..base.page import Page
+from ..guards.known import Known
+from ..guards.rules import Rules
+from ..memory import Memory
+from ..residency import Residency
+from ..stores.contract import Workspace
+from .learning import Learning
+from .spoken import value_of
+from .track import Track
+
+_TRACKS = 128  # sessions whose calls this process keeps at hand
+_PIECE = 500  # lines read at once
+_TOLD = 1_000  # latest events of a session whose values are read when it is first looked at
+
+
+@dataclass(slots=True)
+class Session:
+    """A session's calls, and the values it has seen as far as the log position ``told``.
+
+    ``known`` is None until a check asks for it.
+    """
+
+    track: Track
+    known: Known | None = None
+    told: int = 0
+
+
+class Calls:
+    """To be made once for a memory. ``max_age``: seconds for which an answer is offered again."""
+
+    def __init__(self, memory: Memory, rules: Rules, max_age: float = 300.0) -> None:
+        self.memory = memory
+        self.rules = rules
+        self.max_age = max_age
+        self.learning = Learning(memory)
+        self._sessions: OrderedDict[tuple[int, str], Session] = OrderedDict()
+
+    async def track(self, seat: Residency) -> Track:
+        """The session's calls, with every one that was acknowledged before this call."""
+        track = self._session(seat).track
+        while True:
+            lines = await self.memory.store.calls(
+                seat.workspace, seat.row.id, track.reached, _PIECE
+            )
+            for line in lines:
+                if line.position > track.reached:  # another call may have read it meanwhile
+                    track.fold(line)
+            if len(lines) < _PIECE:
+                track.turn(seat.turn, heard=seat.row.user_messages > 0)
+                return track
+
+    async def known(self, seat: Residency) -> Known | None:
+        """The values that users, tools and operators have named; None where no user was heard.
+
+        What was said before the latest thousand events is not read: the rest then says that it is
+        not the whole.
+        """
+        if not seat.row.user_messages:
+            return None
+        session = self._session(seat)
+        if session.known is None:
+            session.known = Known()
+            session.told = await self._late_enough(seat, session.known)
+        while True:
+            lines = await self.memory.store.events(
+                seat.workspace, seat.row.id, session.told, _PIECE
+            )
+            for line in lines:
+                await self._tell(seat, session, line)
+            if len(lines) < _PIECE:
+                return session.known
+
+    async def page_of(self, workspace: Workspace, session: str, page_id: str) -> Page | None:
+        """A call's page as the session reads it; None where it is gone."""
+        try:
+            return await self.memory.store.page(workspace, page_id, session)
+        except PageForgotten:
+            return None
+
+    async def payload(self, workspace: Workspace, page: Page) -> dict[str, Any]:
+        """What was recorded beside the page's text: arguments, error, calls."""
+        if page.payload is None:
+            return {}
+        kept = await self.memory.payload(workspace, page.payload)
+        return dict(json.loads(kept)) if kept else {}
+
+    async def value(self, seat: Residency, call: Called) -> Any:  # noqa: ANN401 - any JSON value
+        """What a call answered, as the JSON value that it is.
+
+        Raises:
+            PageForgotten: it was deleted for good.
+        """
+        if call.page_id is None:
+            return None
+        page = await self.memory.store.page(seat.workspace, call.page_id, seat.row.id)
+        if page is None:
+            return None
+        text = await self.memory.text(seat.workspace, page.content)
+        return value_of(text, page.modality, call.tool_call_id)
+
+    def _session(self, seat: Residency) -> Session:
+        key = (seat.workspace.key, seat.row.id)
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = Session(Track())
+            if len(self._sessions) > _TRACKS:
+                self._sessions.popitem(last=False)
+        self._sessions.move_to_end(key)
+        return session
+
+    async def _late_enough(self, seat: Residency, known: Known) -> int:
+        """The position behind which there are no more events than are to be read."""
+        lines: list[LogLine] = []
+        after = 0
+        while True:
+            piece = await self.memory.store.events(seat.workspace, seat.row.id, after, _PIECE)
+            lines = [*lines, *piece][-_TOLD - 1 :]
+            if len(piece) < _PIECE:
+                break
+            after = piece[-1].position
+        if len(lines) <= _TOLD:
+            return 0
+        known.whole = False
+        return lines[0].position
+
+    async def _tell(self, seat: Residency, session: Session, line: LogLine) -> None:
+        event = line.operation
+        if session.known is None or line.position <= session.told:
+            return
+        session.told = line.position
+        if not isinstance(event, EventAdded) or event.role == "assistant" or not event.page_id:
+            return
+        page = await self.page_of(seat.workspace, seat.row.id, event.page_id)
+        if page is not None:
+            text = await self.memory.text(seat.workspace, page.content)
+            session.known.tell(text, "user" if event.role == "user" else "result")
