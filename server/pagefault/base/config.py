@@ -13,7 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .errors import InvalidArgument
-from .page import CONFIDENCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +196,7 @@ def _store(text: str) -> str:
 
 
 TOOL_GROUPS = ("paging", "session", "calls", "procedures")
+CONFIDENCES = ("explicit", "referenced", "speculative")  # that a fault is needed, surest first
 GUARD_PRESETS = ("smooth", "default", "strict")
 
 SETTINGS: Sequence[Setting] = (

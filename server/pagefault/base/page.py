@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from .config import CONFIDENCES
+
 PAGE_TYPES = ("transcript", "summary", "artifact", "claim", "procedure", "index")
 MODALITIES = ("text", "structured", "image", "audio", "video")
 
@@ -48,7 +50,6 @@ SOURCE_TRUST = {
 }
 
 REASONS = ("user_requested_recall", "resolve_reference", "tool_prereq", "speculative")
-CONFIDENCES = ("explicit", "referenced", "speculative")  # that a fault is needed, surest first
 _CONFIDENCE = dict(
     zip(REASONS, ("explicit", "referenced", "referenced", "speculative"), strict=True)
 )
