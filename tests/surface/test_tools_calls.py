@@ -300,6 +300,18 @@ async def test_an_identifier_that_nobody_has_named_is_warned_of(ask: Ask) -> Non
     assert "W9999123" in warned["reason"]
 
 
+async def test_what_a_tool_is_given_in_every_session_needs_no_other_source(ask: Ask) -> None:
+    asked = [{"role": "user", "content": "the usual report, please"}]
+    given = {"queue": "Q-7731"}
+    for session in ("one", "two", "three"):
+        await ask("session_record", events=asked, session_id=session)
+        assert (await checked(ask, given, session_id=session))["verdict"] == "warn"
+        await kept(ask, 1, tool_name="compute", arguments=given, session_id=session)
+    await ask("session_record", events=asked, session_id="four")
+    assert (await checked(ask, given, session_id="four"))["verdict"] == "allow"
+    assert (await checked(ask, {"queue": "Q-7732"}, session_id="four"))["verdict"] == "warn"
+
+
 async def test_of_fifty_calls_at_once_the_limit_passes_exactly(
     connect: Connect, asking: Asking
 ) -> None:

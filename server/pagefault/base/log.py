@@ -319,7 +319,8 @@ class Called(Operation):
     commit stands for the session's next, None binds nothing. ``door``: through which tool it was
     recorded first. ``changes``: it was marked as changing something. ``took``: seconds.
     ``error``: the type of its error; ``goal``: numbers that stand for the words it was made for.
-    ``shapes``: what the identifiers among its arguments look like, as guards write it.
+    ``shapes``: what the identifiers among its arguments look like, as guards write it; ``given``:
+    numbers that stand for the single values among them.
     """
 
     kind = "call"
@@ -338,6 +339,7 @@ class Called(Operation):
     error: str = ""
     goal: tuple[int, ...] = ()
     shapes: tuple[str, ...] = ()
+    given: tuple[int, ...] = ()
     took: float | None = None
     changes: bool = False
     tool_call_id: str | None = None

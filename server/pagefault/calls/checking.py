@@ -14,6 +14,7 @@ from ..residency import Residency
 from . import advice, bindings
 from .bindings import Bound
 from .core import Calls
+from .given import Usually
 from .track import Track
 
 
@@ -53,6 +54,7 @@ async def check(calls: Calls, seat: Residency, request: CheckRequest) -> Checked
     known = await calls.known(seat)
     given = dict(request.call.arguments)
     arguments, used, missing = await bindings.resolved(calls, seat, track, given)
+    experience = await calls.learning.experience(seat.workspace)
     said = await advice.before(
         calls, seat.workspace, seat.row.id, Call(request.call.tool, arguments)
     )
@@ -65,6 +67,7 @@ async def check(calls: Calls, seat: Residency, request: CheckRequest) -> Checked
         tool=request.tool,
         names=bindings.names(track),
         known=known,
+        usual=Usually(experience, request.call.tool, seat.row.id),
     )
     # From here to the count of what is running nothing waits: of many at once, so many pass.
     judgement = judge(question, calls.rules)

@@ -21,6 +21,7 @@ from ..procedures.errors import error_type
 from ..procedures.features import of_goal
 from ..residency import Residency
 from .core import Calls
+from .given import given
 from .spoken import Ended, announced, answered, ended, ended_in, with_arguments
 from .track import Made, Track
 
@@ -181,6 +182,7 @@ class Listener:
             names=tuple(sorted(one.call.arguments)),
             error=error,
             goal=goal,
+            given=given(one.call.arguments) if ok else (),
             shapes=tuple(f"{name}:{form}" for name, form in made.shapes),
             took=about.took,
             changes=about.changes,

@@ -112,6 +112,7 @@ def _called(call: Called, line: LogLine) -> lines.Called:
         goal=call.goal,
         duration=None if call.took is None else call.took * 1_000,
         binding=call.number,
+        given=call.given,
         turn=line.turn,
         at=line.at,
     )

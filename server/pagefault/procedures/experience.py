@@ -11,6 +11,7 @@ import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
+from zlib import crc32
 
 from .change import classes
 from .counters import Counts
@@ -18,9 +19,10 @@ from .lines import Called, Fixed, Gone, Taught
 from .patterns import Patterns
 from .prerequisites import Prerequisites
 from .sequences import Sequences
+from .usual import Usual
 from .ways import Ways
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 TOOLS: Final = 1000
 EXAMPLES: Final = 5000  # of all tools together
 
@@ -32,6 +34,7 @@ class Tool:
     counts: Counts = field(default_factory=Counts)
     ways: Ways = field(default_factory=Ways)
     patterns: Patterns = field(default_factory=Patterns)
+    usual: Usual = field(default_factory=Usual)
 
 
 @dataclass(slots=True)
@@ -67,6 +70,8 @@ class Experience:
         tool = self._tool(line.tool)
         tool.counts.add(ok=line.ok, error=line.error, duration=line.duration, at=line.at)
         tool.ways.fold(line)
+        if line.ok:
+            tool.usual.fold(crc32(line.session.encode()), line.given)
         self.sequences.fold(line)
         self.prerequisites.fold(line)
 
@@ -109,7 +114,13 @@ class Experience:
     def to_json(self) -> str:
         """A snapshot as compact JSON."""
         tools = [
-            [name, tool.counts.to_json(), tool.ways.to_json(), tool.patterns.to_json()]
+            [
+                name,
+                tool.counts.to_json(),
+                tool.ways.to_json(),
+                tool.patterns.to_json(),
+                tool.usual.to_json(),
+            ]
             for name, tool in self.tools.items()
         ]
         rest = [self.sequences.to_json(), self.prerequisites.to_json()]
@@ -126,9 +137,14 @@ class Experience:
         known = OrderedDict(
             (
                 name,
-                Tool(Counts.from_json(counts), Ways.from_json(ways), Patterns.from_json(patterns)),
+                Tool(
+                    Counts.from_json(counts),
+                    Ways.from_json(ways),
+                    Patterns.from_json(patterns),
+                    Usual.from_json(usual),
+                ),
             )
-            for name, counts, ways, patterns in tools
+            for name, counts, ways, patterns, usual in tools
         )
         examples = sum(tool.patterns.size for tool in known.values())
         across = (Sequences.from_json(sequences), Prerequisites.from_json(prerequisites))

@@ -11,6 +11,7 @@ class Called:
 
     ``keys``: names of its arguments, sorted. ``error``: the error's type, empty for a success.
     ``goal``: hashed terms of what it was made for. ``duration``: milliseconds, None when unknown.
+    ``given``: hashes of its single values.
     ``at``: seconds since 1970. ``binding``: the number of the `$vN` its result was bound to.
     """
 
@@ -25,6 +26,7 @@ class Called:
     goal: tuple[int, ...] = ()
     duration: float | None = None
     binding: int | None = None
+    given: tuple[int, ...] = ()
     turn: int = 0
     at: float = 0.0
 
