@@ -92,7 +92,7 @@ local MOVES = {version = true, revert = true, pin = true, fault_in = true, demot
 -- CALLS and LESSONS there.
 local CALLS = {call = true, call_seen = true, binding_used = true, verdict = true,
   restore = true}
-local LESSONS = {call = true, fix = true, verdict = true, forget = true}
+local LESSONS = {call = true, fix = true, promote = true, verdict = true, forget = true}
 
 -- Write the line itself and where it is found, and let what follows from it happen.
 local function write_line(draft, op, page, moment, text)

@@ -356,6 +356,8 @@ function fold.call_seen() end
 
 function fold.fix() end
 
+function fold.promote() end
+
 function fold.binding_used() end
 
 function fold.verdict() end

@@ -4,7 +4,8 @@ ALTER TABLE session ADD COLUMN bindings INTEGER NOT NULL DEFAULT 0;  -- the last
 
 CREATE INDEX log_of_calls ON log(ses, key) 
   WHERE kind IN ('call', 'call_seen', 'binding_used', 'verdict', 'restore');
-CREATE INDEX log_of_lessons ON log(key) WHERE kind IN ('call', 'fix', 'verdict', 'forget');
+CREATE INDEX log_of_lessons ON log(key) WHERE 
+  kind IN ('call', 'fix', 'promote', 'verdict', 'forget');
 
 -- What folding the log up to a position gave, so that it need not be folded from its beginning.
 CREATE TABLE folded(

@@ -396,6 +396,23 @@ async def test_forgetting_a_result_takes_its_example_away(ask: Ask) -> None:
     assert "unsat" not in str(answer)
 
 
+async def test_what_keeps_working_becomes_a_page_once(ask: Ask) -> None:
+    notes: list[str] = []
+    for turn in range(5):
+        await ask("session_record", events=[{"role": "user", "content": f"order {turn}, please"}])
+        for tool in ("find_customer", "check_stock", "place_order"):
+            answer = await kept(ask, f"{tool} {turn}", tool_name=tool, arguments={"n": turn})
+            notes += [note for note in answer.get("notes", []) if "procedure" in note]
+    assert len(notes) == 1
+    found = await ask("search_pages", query="find_customer place_order", page_type="procedure")
+    (page,) = found["results"]
+    assert page["page_id"] in notes[0]
+    read = await ask("page_fault", page_id=page["page_id"])
+    assert "1. find_customer\n2. check_stock\n3. place_order" in read["page"]["content"]
+    assert read["page"]["derived_from"]
+    assert read["page"]["trust"] == "low"
+
+
 async def test_nothing_learned_is_said_plainly(ask: Ask) -> None:
     answer = await ask("procedure_search", tool_name="unheard_of")
     assert answer["patterns"] == []

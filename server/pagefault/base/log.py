@@ -378,6 +378,15 @@ class Fixed(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted(Operation):
+    """A sequence of tools that keeps succeeding has got a page, under its name."""
+
+    kind = "promote"
+    page_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BindingsUsed(Operation):
     """The arguments of a call have referred to these bindings, by their numbers."""
 
@@ -421,6 +430,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Called,
     SeenAgain,
     Fixed,
+    Promoted,
     BindingsUsed,
     Judged,
 )
@@ -437,7 +447,7 @@ MOVES: tuple[type[Operation], ...] = (
 # What a session's calls are folded from.
 CALLS: tuple[type[Operation], ...] = (Called, SeenAgain, BindingsUsed, Judged, Restored)
 # What a workspace's calls have taught, and what is not to be known any more.
-LESSONS: tuple[type[Operation], ...] = (Called, Fixed, Judged, Forgotten)
+LESSONS: tuple[type[Operation], ...] = (Called, Fixed, Promoted, Judged, Forgotten)
 _BY_KIND = {operation.kind: operation for operation in OPERATIONS}
 _DEFAULTS = {
     operation: tuple(

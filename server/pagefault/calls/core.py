@@ -28,12 +28,14 @@ _TOLD = 1_000  # latest events of a session whose values are read when it is fir
 class Session:
     """A session's calls, and the values it has seen as far as the log position ``told``.
 
-    ``known`` is None until a check asks for it.
+    ``known`` is None until a check asks for it. ``looked``: the turn in which it was last looked
+    for what keeps working.
     """
 
     track: Track
     known: Known | None = None
     told: int = 0
+    looked: int = 0
 
 
 class Calls:
@@ -59,6 +61,13 @@ class Calls:
             if len(lines) < _PIECE:
                 track.turn(seat.turn, heard=seat.row.user_messages > 0)
                 return track
+
+    def begins_looking(self, seat: Residency) -> bool:
+        """Whether the session's turn is one in which nobody has looked for procedures yet."""
+        session = self._session(seat)
+        begins = seat.turn > session.looked
+        session.looked = max(session.looked, seat.turn)
+        return begins
 
     async def known(self, seat: Residency) -> Known | None:
         """The values that users, tools and operators have named; None where no user was heard.

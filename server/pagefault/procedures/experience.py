@@ -15,7 +15,7 @@ from zlib import crc32
 
 from .change import classes
 from .counters import Counts
-from .lines import Called, Fixed, Gone, Taught
+from .lines import Called, Fixed, Gone, Named, Taught
 from .patterns import Patterns
 from .prerequisites import Prerequisites
 from .sequences import Sequences
@@ -41,7 +41,8 @@ class Tool:
 class Experience:
     """By tool, the longest unused first; with sequences and prerequisites across tools.
 
-    ``calls``: how many were folded in all; ``examples``: of fixes.
+    ``calls``: how many were folded in all; ``examples``: of fixes. ``named``: the page of each
+    sequence that has one, by its name.
     ``classes``: how often a change of each class (`change.transformation`) fixed something.
     ``version`` rises with every line and is not kept.
     """
@@ -52,6 +53,7 @@ class Experience:
     calls: int = 0
     examples: int = 0
     classes: dict[str, int] = field(default_factory=dict)
+    named: dict[str, str] = field(default_factory=dict)
     version: int = field(default=0, compare=False)
 
     def fold(self, line: Taught) -> None:
@@ -64,6 +66,8 @@ class Experience:
                 self._fixed(line)
             case Gone():
                 self._forget(frozenset(line.events))
+            case Named():
+                self.named[line.name] = line.page
 
     def _called(self, line: Called) -> None:
         self.calls += 1
@@ -109,6 +113,7 @@ class Experience:
             tool.ways.forget(events)
             tool.patterns.forget(events)
         self.sequences.forget(events)
+        self.named = {name: page for name, page in self.named.items() if page not in events}
         self.examples = sum(tool.patterns.size for tool in self.tools.values())
 
     def to_json(self) -> str:
@@ -124,7 +129,7 @@ class Experience:
             for name, tool in self.tools.items()
         ]
         rest = [self.sequences.to_json(), self.prerequisites.to_json()]
-        parts = [FORMAT, self.calls, self.classes, tools, *rest]
+        parts = [FORMAT, self.calls, self.classes, self.named, tools, *rest]
         return json.dumps(parts, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -133,7 +138,7 @@ class Experience:
         row: list[Any] = json.loads(text)
         if row[0] != FORMAT:
             return None
-        _, calls, classes, tools, sequences, prerequisites = row
+        _, calls, classes, named, tools, sequences, prerequisites = row
         known = OrderedDict(
             (
                 name,
@@ -148,4 +153,4 @@ class Experience:
         )
         examples = sum(tool.patterns.size for tool in known.values())
         across = (Sequences.from_json(sequences), Prerequisites.from_json(prerequisites))
-        return cls(known, *across, calls, examples, classes)
+        return cls(known, *across, calls, examples, classes, named)

@@ -61,4 +61,12 @@ class Gone:
     events: tuple[str, ...]
 
 
-Taught = Called | Fixed | Gone
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A sequence has got a page: it is not proposed again."""
+
+    name: str
+    page: str
+
+
+Taught = Called | Fixed | Gone | Named

@@ -31,6 +31,7 @@ from ...base.log import (
     Mended,
     PageAdded,
     Pinned,
+    Promoted,
     Represented,
     Restored,
     Reverted,
@@ -375,7 +376,9 @@ class Projection:
         row = self.known(call.session)
         row.bindings = max(row.bindings, call.number or 0)
 
-    def _lesson(self, _: LogLine, lesson: SeenAgain | Fixed | BindingsUsed | Judged) -> None:
+    def _lesson(
+        self, _: LogLine, lesson: SeenAgain | Fixed | Promoted | BindingsUsed | Judged
+    ) -> None:
         self.known(lesson.session)
 
     # What several kinds share.
@@ -550,6 +553,7 @@ _HANDLERS: dict[type, Callable[[Projection, LogLine, Any], None]] = {
     Called: Projection._call,
     SeenAgain: Projection._lesson,
     Fixed: Projection._lesson,
+    Promoted: Projection._lesson,
     BindingsUsed: Projection._lesson,
     Judged: Projection._lesson,
 }

@@ -14,6 +14,7 @@ from ...calls import bindings
 from ...calls.bindings import Bound
 from ...calls.checking import CheckRequest, check
 from ...calls.hearing import About, Listener
+from ...calls.promoting import promote
 from ...calls.recording import after, check_aliases
 from ...guards.guard import Tool
 from ...ledger import record
@@ -93,6 +94,7 @@ async def tool_record(
     (recorded,) = done.events
     said = await after(call.calls, call.seat, recorded.event_id)
     call.notes.extend(said.notes)
+    await told_of_procedures(call)
     return call.answer(
         event_id=recorded.event_id,
         page_id=recorded.page_id,
@@ -126,6 +128,12 @@ async def binding_get(
     if text:
         await clip_text(call, reply, ("value",), call.memory.settings.reply_tokens, offset or 0)
     return reply
+
+
+async def told_of_procedures(call: Call) -> None:
+    """Make pages of what keeps working, and say so."""
+    made = await promote(call.calls, call.seat)
+    call.notes.extend(f"what keeps working is now a procedure: {page_id}" for page_id in made)
 
 
 def _binding(binding: Binding) -> dict[str, Any]:

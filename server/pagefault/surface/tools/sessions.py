@@ -28,6 +28,7 @@ from ..effects import effects_of
 from ..ranges import some
 from ..tool import Spec
 from ..transport.principal import principal_of
+from .calls import told_of_procedures
 
 _PERSON = ("user", "human")  # the roles whose messages begin a turn
 _TITLE = 120  # characters of a title
@@ -113,6 +114,8 @@ async def session_record(
     listener = Listener(call.calls, "session_record")
     done = await record(call.memory, call.seat, events, listener=listener)
     bound = await bound_to(call.calls, call.seat, done.bindings)
+    if done.bindings:
+        await told_of_procedures(call)
     return call.answer(
         events=[_recorded(event, bound) for event in done.events],
         tokens=done.tokens,
