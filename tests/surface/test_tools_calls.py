@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -417,6 +418,32 @@ async def test_nothing_learned_is_said_plainly(ask: Ask) -> None:
     answer = await ask("procedure_search", tool_name="unheard_of")
     assert answer["patterns"] == []
     assert "tool_record" in answer["notes"][-1]
+
+
+async def test_a_context_says_what_the_tools_in_play_have_taught_where_that_is_wanted(
+    connect: Connect, asking: Asking
+) -> None:
+    async with connect(experience_tokens=80) as client:
+        ask = asking(client)
+        await taught(ask, "one")
+        built = await ask("context_build", session_id="one", system_prompt="Be brief.")
+        message = built["developer_message"]
+        (said,) = re.findall(r"<VM:EXPERIENCE>\n(.*?)\n</VM:EXPERIENCE>", message, re.DOTALL)
+        assert "add b" in said
+        assert message.startswith("Be brief.")
+        elsewhere = await ask("context_build", session_id="two")
+        assert "EXPERIENCE" not in elsewhere["developer_message"]
+    async with connect(experience_tokens=5) as client:
+        ask = asking(client)
+        await taught(ask, "one")
+        built = await ask("context_build", session_id="one")
+        assert "EXPERIENCE" not in built["developer_message"]
+
+
+async def test_a_context_is_silent_about_tools_by_default(ask: Ask) -> None:
+    await taught(ask, "one")
+    built = await ask("context_build", session_id="one")
+    assert "EXPERIENCE" not in built["developer_message"]
 
 
 # Restarts and forks

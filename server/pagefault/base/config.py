@@ -34,6 +34,7 @@ class Settings:
     policy: str = "importance"
     compressors: str = ""
     guards: str = "default"
+    experience_tokens: int = 0
     tools: tuple[str, ...] = ("paging", "session", "calls", "procedures")
     durability: str = "full"
     redis_timeout_ms: int = 2_500
@@ -237,6 +238,11 @@ SETTINGS: Sequence[Setting] = (
         "guards",
         "how strictly calls are checked: smooth advises, strict holds back",
         _one_of(*GUARD_PRESETS),
+    ),
+    Setting(
+        "experience_tokens",
+        "tokens of a context that say what the tools in play have taught; 0: none",
+        _whole(0, 4_000),
     ),
     Setting("tools", f"groups of tools served: {', '.join(TOOL_GROUPS)}", _some_of(*TOOL_GROUPS)),
     Setting(

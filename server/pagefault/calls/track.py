@@ -87,6 +87,12 @@ class Track:
         """The latest of the same calls that went well."""
         return self._answered.get(digest)
 
+    def in_play(self, limit: int = 5) -> list[str]:
+        """The tools called in this turn and the one before, the latest first."""
+        since = self.past.present.number - 1
+        late = (made.call.tool for made in reversed(self.recent) if made.turn >= since)
+        return list(dict.fromkeys(late))[:limit]
+
     def first_of(self, call: Called, turn: int) -> Made | None:
         """The recorded call that this one is, come through another tool; None for a new one.
 

@@ -8,7 +8,7 @@ its class.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from .counters import Counts
@@ -114,21 +114,22 @@ def of_promotion(promotion: Promotion) -> str:
     )
 
 
-def block(lines: Iterable[str], limit: int) -> str:
-    """The `VM:EXPERIENCE` block of `context_build`, whole lines within so many characters.
+def block(lines: Iterable[str], limit: int, count: Callable[[str], int] = len) -> str:
+    """The `VM:EXPERIENCE` block of `context_build`: whole lines, at most ``limit`` as counted.
 
     Empty when no line fits. Lines are escaped, so that none can close the block.
     """
-    head, foot = "<VM:EXPERIENCE>", "</VM:EXPERIENCE>"
-    kept: list[str] = []
-    left = limit - len(head) - len(foot) - 1
+    said: list[str] = []
     for line in lines:
-        text = "- " + " ".join(line.split()).replace("<", "\\u003c")
-        if len(text) + 1 > left:
+        more = [*said, "- " + " ".join(line.split()).replace("<", "\\u003c")]
+        if count(_block(more)) > limit:
             break
-        kept.append(text)
-        left -= len(text) + 1
-    return "\n".join([head, *kept, foot]) if kept else ""
+        said = more
+    return _block(said) if said else ""
+
+
+def _block(said: Iterable[str]) -> str:
+    return "\n".join(["<VM:EXPERIENCE>", *said, "</VM:EXPERIENCE>"])
 
 
 def _added(fix: Fix) -> list[str]:

@@ -9,9 +9,11 @@ from pydantic import Field
 
 from ...base.errors import InvalidArgument, TokenLimitExceeded
 from ...base.event import canonical
+from ...calls.advice import for_tools
 from ...memory.context import Context, ContextRequest, build
 from ...memory.mapping import Yielded
 from ...memory.messages import Messages, build_messages
+from ...procedures.wording import block
 from ..door import Call
 from ..effects import effects_of
 from ..ranges import readable, some
@@ -40,7 +42,8 @@ async def context_build(
     limit = call.memory.settings.reply_tokens
     wanted = budget_tokens if budget_tokens is not None else call.seat.set.budget
     wanted = _without(wanted, reserve_tokens)
-    request = ContextRequest(message, min(wanted, limit - _FRAME), mode, system_prompt)
+    prompt = "\n\n".join(part for part in (system_prompt, await _experience(call)) if part)
+    request = ContextRequest(message, min(wanted, limit - _FRAME), mode, prompt or None)
     if budget_tokens is not None and budget_tokens > limit - _FRAME:
         call.notes.append(f"a reply holds {limit:,} tokens at most, so the context has less")
     try:
@@ -53,6 +56,17 @@ async def context_build(
             "(--reply-tokens). Shorten the system prompt, or use mode passive"
         )
         raise TokenLimitExceeded(text) from None
+
+
+async def _experience(call: Call) -> str:
+    """What the tools in play have taught, where the operator wants it said."""
+    tokens = call.memory.settings.experience_tokens
+    if not tokens:
+        return ""
+    tools = (await call.calls.track(call.seat)).in_play()
+    said = await for_tools(call.calls, call.workspace, call.seat.row.id, tools)
+    tokenizer = await call.memory.tokenizer(call.workspace)
+    return block(said, tokens, tokenizer.count)
 
 
 async def _built(call: Call, request: ContextRequest, format_: str | None) -> dict[str, Any]:
