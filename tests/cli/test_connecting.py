@@ -63,7 +63,7 @@ def test_the_printed_configuration_starts_a_server(tmp_path: Path) -> None:
         async with Client(parameters) as client:
             return len((await client.list_tools()).tools)
 
-    assert anyio.run(tools) == 12
+    assert anyio.run(tools) == 16
 
 
 @posix

@@ -256,13 +256,13 @@ async def test_a_restore_says_in_the_log_what_it_went_back_to(
     memory: Memory, seat: Residency
 ) -> None:
     page = await keep(memory, seat, "one")
-    await checkpoint(memory, seat, "a")
+    made = await checkpoint(memory, seat, "a")
     await drop(memory, seat, page)
     await restore(memory, seat, "a")
     lines = await memory.store.log(seat.workspace, 0, 100, session="s1")
     kinds = [line.operation.kind for line in lines]
     assert kinds[-3:] == ["checkpoint", "restore", "fault_in"]
-    assert lines[-2].operation == Restored(session="s1", name="a")
+    assert lines[-2].operation == Restored(session="s1", name="a", to=made.position)
 
 
 async def test_what_was_forgotten_stays_forgotten_and_is_named(
