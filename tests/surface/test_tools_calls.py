@@ -266,6 +266,18 @@ async def test_a_call_that_goes_in_circles_is_nudged_and_then_stopped(ask: Ask) 
     assert (await checked(ask, {"q": "other"}))["verdict"] == "allow"
 
 
+async def test_verdicts_are_counted_and_say_what_to_avoid(ask: Ask) -> None:
+    await checked(ask, {"x": "$v9"})
+    await checked(ask, {"x": "$v9"})
+    # What begins a turn is written with all that was decided before it.
+    await ask("session_record", events=[{"role": "user", "content": "go on"}])
+    stats = await ask("session_stats")
+    assert stats["guards"] == {"references": {"block": 2}}
+    found = await ask("procedure_search", tool_name="compute")
+    (record,) = [one for one in found["patterns"] if one["kind"] == "record"]
+    assert "to avoid, stopped by references 2" in record["text"]
+
+
 async def test_arguments_are_repaired_to_the_tools_schema(ask: Ask) -> None:
     schema = {
         "type": "object",

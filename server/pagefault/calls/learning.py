@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from ..base.errors import StoreError
-from ..base.log import Called, Fixed, Forgotten, LogLine, Promoted
+from ..base.log import Called, Fixed, Forgotten, Judged, LogLine, Promoted
 from ..memory import Memory
 from ..procedures import lines
 from ..procedures.experience import Experience
@@ -92,6 +92,8 @@ def _fold(experience: Experience, line: LogLine) -> None:
         experience.fold(_called(operation, line))
     elif isinstance(operation, Fixed):
         experience.fold(_fixed(operation, line))
+    elif isinstance(operation, Judged) and operation.verdict == "block":
+        experience.fold(lines.Stopped(operation.tool, operation.guard))
     elif isinstance(operation, Promoted):
         experience.fold(lines.Named(operation.name, operation.page_id))
     elif isinstance(operation, Forgotten):

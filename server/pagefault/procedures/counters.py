@@ -12,7 +12,9 @@ _STEPS: Final = 4  # buckets to a doubling: a median is right within a tenth
 
 @dataclass(slots=True)
 class Counts:
-    """``errors``: failures by type. ``durations``: calls by bucket of the log of milliseconds."""
+    """``errors``: failures by type. ``durations``: calls by bucket of the log of milliseconds.
+    ``stopped``: calls that a guard stopped before they were made, by the guard.
+    """
 
     calls: int = 0
     ok: int = 0
@@ -21,6 +23,7 @@ class Counts:
     spent: float = 0.0  # milliseconds
     durations: dict[int, int] = field(default_factory=dict)
     last: float = 0.0  # when it was last called
+    stopped: dict[str, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:
@@ -62,13 +65,17 @@ class Counts:
             bucket = math.floor(math.log2(max(duration, 0.01)) * _STEPS)
             self.durations[bucket] = self.durations.get(bucket, 0) + 1
 
+    def stop(self, guard: str) -> None:
+        """Count one call that was stopped."""
+        self.stopped[guard] = self.stopped.get(guard, 0) + 1
+
     def to_json(self) -> list[Any]:
         """The counts as a JSON array."""
         numbers = [self.calls, self.ok, self.timed, self.spent, self.last]
-        return [*numbers, self.errors, list(self.durations.items())]
+        return [*numbers, self.errors, list(self.durations.items()), self.stopped]
 
     @classmethod
     def from_json(cls, row: list[Any]) -> Counts:
         """The counts that `to_json` wrote."""
-        calls, ok, timed, spent, last, errors, durations = row
-        return cls(calls, ok, dict(errors), timed, spent, dict(durations), last)
+        calls, ok, timed, spent, last, errors, durations, stopped = row
+        return cls(calls, ok, dict(errors), timed, spent, dict(durations), last, dict(stopped))

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from .change import classes
 from .counters import Counts
-from .lines import Called, Fixed, Gone, Named, Taught
+from .lines import Called, Fixed, Gone, Named, Stopped, Taught
 from .patterns import Patterns
 from .prerequisites import Prerequisites
 from .sequences import Sequences
@@ -66,6 +66,8 @@ class Experience:
                 self._fixed(line)
             case Gone():
                 self._forget(frozenset(line.events))
+            case Stopped():
+                self._tool(line.tool).counts.stop(line.guard)
             case Named():
                 self.named[line.name] = line.page
 

@@ -69,4 +69,12 @@ class Named:
     page: str
 
 
-Taught = Called | Fixed | Gone | Named
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A guard has stopped a call of the tool before it was made."""
+
+    tool: str
+    guard: str
+
+
+Taught = Called | Fixed | Gone | Named | Stopped

@@ -98,6 +98,9 @@ def of_counts(tool: str, counts: Counts) -> str:
     worst = sorted(counts.errors.items(), key=lambda each: (-each[1], each[0]))[:3]
     if worst:
         text += "; errors: " + ", ".join(f"{name} {times}" for name, times in worst)
+    stopped = sorted(counts.stopped.items(), key=lambda each: (-each[1], each[0]))[:3]
+    if stopped:
+        text += "; to avoid, stopped by " + ", ".join(f"{name} {n}" for name, n in stopped)
     median = counts.median
     return text if median is None else f"{text}; about {median:.0f} ms"
 

@@ -12,6 +12,7 @@ from ...base.clock import iso
 from ...base.errors import InvalidArgument
 from ...calls.hearing import Listener
 from ...calls.recording import bound_to
+from ...calls.track import Track
 from ...ledger import RecordedEvent, Resume, StartRequest, record, start
 from ...memory.measures import measure
 from ...memory.travel import at_turn, between
@@ -187,11 +188,20 @@ async def session_stats(
         | _evictions(seat, measured.tally),
         prefetch=_prefetch(measured.tally),
         pressure=_pressure(measured.pressure),
+        guards=_guards(await call.calls.track(seat)),
         counted_after=measured.since or None,  # faults by reason and what follows them
         at_turn=turn,
         pages=past if past is not None or not pages else _now(call),
         changes=changed,
     )
+
+
+def _guards(track: Track) -> dict[str, dict[str, int]] | None:
+    """How often each guard has warned of a call of this session, repaired or stopped one."""
+    counted: dict[str, dict[str, int]] = {}
+    for (guard, verdict), times in sorted(track.verdicts.items()):
+        counted.setdefault(guard, {})[verdict] = times
+    return counted or None
 
 
 def _required(confidence: str) -> dict[str, str]:
