@@ -21,7 +21,7 @@ from .memory.media import kept_beside
 from .memory.prefetching import digest
 from .memory.writing import map_new, mapped_forms
 from .paging.eviction import DEFAULT, POLICIES
-from .paging.levels.reference import excerpt
+from .paging.excerpt import excerpt
 from .paging.pictures import blob_tokens
 from .paging.resident import Mapped
 from .residency import Residency

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.paging.texts import count, page_with, source_of
 
-from pagefault.paging.levels.reference import excerpt, head, shorten
+from pagefault.paging.excerpt import excerpt
+from pagefault.paging.levels.reference import head, shorten
 from pagefault.paging.levels.source import Target
 
 LONG = (

@@ -10,7 +10,7 @@ from ..base.errors import InvalidArgument, TokenLimitExceeded
 from ..base.event import clean
 from ..base.page import REASONS, Level, Page, allowed_reasons
 from ..paging.eviction import in_order
-from ..paging.levels.reference import excerpt
+from ..paging.excerpt import excerpt
 from ..paging.levels.targets import levels_of
 from ..paging.packing import (
     AVAILABLE,

@@ -25,13 +25,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..base.errors import PageForgotten
 from ..base.log import LogLine, Operation
 from ..base.page import Page, Version
 from ..index.document import Hit, Search
-from .folding import Disagreement
+
+if TYPE_CHECKING:
+    from .folding import Disagreement
 
 
 @dataclass(frozen=True, slots=True)

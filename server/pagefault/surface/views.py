@@ -19,12 +19,9 @@ from ..base.event import canonical, clean
 from ..base.log import EventAdded
 from ..memory.context import MODES, ContextRequest, build, rules_text
 from ..memory.faulting import find_page
-from ..memory.health import check
 from ..memory.history import history
 from ..memory.levels import at_level
 from ..memory.media import blobs_of
-from ..memory.messages import build_messages
-from ..memory.travel import context_at
 from ..stores.contract import Session
 from .call_views import CALL_VIEWS
 from .metrics import MIME_TYPE, metrics
@@ -105,6 +102,8 @@ async def _context(reading: Reading) -> str:
         return await _built(reading, None)
     seat = await reading.seat()
     budget = min(seat.set.budget, reading.memory.settings.reply_tokens)
+    from ..memory.travel import context_at  # not at every start
+
     return await context_at(reading.memory, seat, reading.number("turn", 0), budget)
 
 
@@ -112,6 +111,8 @@ async def _messages(reading: Reading) -> str:
     seat = await reading.seat()
     budget = reading.number("budget", min(seat.set.budget, reading.memory.settings.reply_tokens))
     name = reading.query.get("format") or "openai_chat"
+    from ..memory.messages import build_messages  # not at every start
+
     built = await build_messages(reading.memory, seat, ContextRequest(budget=budget), name)
     shown = {
         "messages": built.conversation.messages,
@@ -175,6 +176,8 @@ async def _page_history(reading: Reading) -> str:
 
 
 async def _health(reading: Reading) -> str:
+    from ..memory.health import check  # not at every start
+
     found = await check(reading.memory, reading.workspace)
     problems = [
         {"what": one.what, "where": one.where, "detail": one.detail, "repair": one.repair}

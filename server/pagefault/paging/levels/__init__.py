@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 from ..pictures import counting
-from .captions import shorten as shorten_to_caption
-from .code import shorten as shorten_code
-from .log import shorten as shorten_log
-from .reference import shorten as shorten_to_a_line
-from .source import Compressor, Source, Target
-from .structured import shorten as shorten_json
+from .source import Compressor, Shorten, Source, Target
 from .targets import between, target_tokens
-from .text import shorten as shorten_text
-from .thumbnail import shorten as shorten_image
-from .transcript import shorten as shorten_transcript
+
+
+def _of(module: str) -> Shorten:
+    """A compressor of this folder, loaded when it is first asked: every start would pay for it."""
+
+    def shorten(source: Source, target: Target) -> str | None:
+        found: Shorten = import_module(f".{module}", __name__).shorten
+        return found(source, target)
+
+    return shorten
+
 
 _TEXTS = ("text", "structured")
 _MEDIA = ("image", "audio", "video")
@@ -23,14 +27,14 @@ _MEDIA = ("image", "audio", "video")
 # The first that has an answer makes the level. Code is told from prose by its shape, and so are
 # logs; whatever is neither, and no JSON, is text.
 COMPRESSORS: Sequence[Compressor] = (
-    Compressor("transcript/1", shorten_transcript, ("audio", "video")),
-    Compressor("stub/2", shorten_to_a_line),
-    Compressor("thumbnail/1", shorten_image, _MEDIA),
-    Compressor("caption/1", shorten_to_caption, _MEDIA),
-    Compressor("json/1", shorten_json, _TEXTS),
-    Compressor("log/1", shorten_log, _TEXTS),
-    Compressor("code/1", shorten_code, _TEXTS),
-    Compressor("text/1", shorten_text, _TEXTS),
+    Compressor("transcript/1", _of("transcript"), ("audio", "video")),
+    Compressor("stub/2", _of("reference")),
+    Compressor("thumbnail/1", _of("thumbnail"), _MEDIA),
+    Compressor("caption/1", _of("captions"), _MEDIA),
+    Compressor("json/1", _of("structured"), _TEXTS),
+    Compressor("log/1", _of("log"), _TEXTS),
+    Compressor("code/1", _of("code"), _TEXTS),
+    Compressor("text/1", _of("text"), _TEXTS),
 )
 
 

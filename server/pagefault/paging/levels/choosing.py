@@ -18,9 +18,9 @@ from heapq import heapify, heappop, heapreplace
 from math import sqrt
 
 from ...base.boundary import boundary_before
+from ..excerpt import OMITTED
 from .source import Count
 
-OMITTED = "…"
 _LEAST = 1e-3  # what a piece without a word tells, such as one of emoji
 _NEAR = 0.8  # of what it told when last looked at: enough for a piece to be taken
 _WORTH_CUTTING = 5  # tokens that have to be free for a further piece to be cut to fit

@@ -13,7 +13,7 @@ from math import sqrt
 
 from ...base.clock import iso
 from ...base.page import Level, Page
-from .choosing import OMITTED
+from ..excerpt import excerpt
 from .sentences import stretches
 from .source import Count, Source, Target
 from .terms import Term, rarity, terms
@@ -51,15 +51,6 @@ def head(page: Page) -> str:
     date = "" if page.created_at is None else iso(page.created_at)[:10]
     said = " ".join(part for part in (excerpt(speaker, _SPEAKER), date) if part)
     return f"[{page.page_type}] {said}: " if said else f"[{page.page_type}] "
-
-
-def excerpt(text: str, width: int) -> str:
-    """The text on one line, cut at a word near ``width`` characters."""
-    line = " ".join(text[: width * 4].split())
-    if len(line) <= width:
-        return line
-    cut = line.rfind(" ", width // 2, width)
-    return line[: cut if cut > 0 else width].rstrip() + OMITTED
 
 
 def _line(text: str) -> str | None:

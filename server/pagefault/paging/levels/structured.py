@@ -17,7 +17,7 @@ from itertools import chain, islice
 from typing import NoReturn
 
 from ...base.page import Level
-from .choosing import OMITTED
+from ..excerpt import OMITTED
 from .source import Count, Source, Target
 
 _DENSEST = 16  # characters to a token that no JSON reaches; spares counting what is far too long

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -12,12 +12,14 @@ from ...base.event import canonical
 from ...calls.advice import for_tools
 from ...memory.context import Context, ContextRequest, build
 from ...memory.mapping import Yielded
-from ...memory.messages import Messages, build_messages
 from ...procedures.wording import block
 from ..door import Call
 from ..effects import effects_of
 from ..ranges import readable, some
 from ..tool import Spec
+
+if TYPE_CHECKING:
+    from ...memory.messages import Messages
 
 _FRAME = 64  # tokens of a reply around the message
 _BROUGHT = (
@@ -98,6 +100,8 @@ async def _text(call: Call, request: ContextRequest) -> dict[str, Any]:
 
 
 async def _messages(call: Call, request: ContextRequest, format_: str) -> dict[str, Any]:
+    from ...memory.messages import build_messages  # not at every start
+
     built = await build_messages(call.memory, call.seat, request, format_)
     call.encoded = built.images
     if built.repairs:

@@ -15,8 +15,7 @@ from ...calls.recording import bound_to
 from ...calls.track import Track
 from ...ledger import RecordedEvent, Resume, StartRequest, record, start
 from ...memory.measures import measure
-from ...memory.travel import at_turn, between
-from ...paging.levels.reference import excerpt
+from ...paging.excerpt import excerpt
 from ...paging.past import Place
 from ...paging.prefetch import SPECULATIVE
 from ...paging.pressure import Pressure
@@ -249,6 +248,8 @@ def _now(call: Call) -> list[dict[str, Any]]:
 
 async def _stood(call: Call, turn: int) -> list[dict[str, Any]]:
     """The pages that were mapped when a turn ended, the latest mapped first."""
+    from ...memory.travel import at_turn  # not at every start
+
     past = await at_turn(call.memory, call.seat, turn)
     if turn > call.seat.turn:
         call.notes.append(f"turn {turn} has not begun: the session is at turn {call.seat.turn}")
@@ -263,6 +264,8 @@ async def _stood(call: Call, turn: int) -> list[dict[str, Any]]:
 async def _changed(call: Call, since: int, turn: int | None) -> dict[str, Any]:
     """What changed from the end of one turn to that of another, or until now."""
     until = call.seat.turn if turn is None else turn
+    from ...memory.travel import between  # not at every start
+
     changed = await between(call.memory, call.seat, since, until)
     found: dict[str, list[Any]] = {
         "mapped": [_placed(page_id, place) for page_id, place in changed.mapped.items()],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...base.clock import iso
-from ...memory.snapshots import Checkpoint, Restoration, checkpoint, checkpoints, fork, restore
 from ..door import Call
 from ..ranges import some
 from ..tool import Spec
+
+if TYPE_CHECKING:
+    from ...memory.snapshots import Checkpoint, Restoration
 
 _LISTED = 50  # checkpoints of one reply
 
@@ -21,6 +23,8 @@ async def session_snapshot(
     """Name this point, go back to a named one, fork, or list names. Call it before a change of
     course, and to undo one.
     """
+    from ...memory.snapshots import checkpoint, checkpoints, fork, restore  # not at every start
+
     if action == "checkpoint":
         made = await checkpoint(call.memory, call.seat, name)
         return call.answer(**_point(call, made), durability=made.obtained)
