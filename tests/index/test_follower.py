@@ -22,7 +22,7 @@ from typing import Any
 
 import apsw
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.index.test_following import (
     PRINCIPAL,
@@ -256,6 +256,7 @@ def test_a_text_that_comes_too_late_is_not_what_a_page_leaves_by(
 
 @settings(max_examples=25)
 @given(st.sets(st.integers(0, 39), min_size=1), st.sets(st.integers(1, 90)))
+@example({*range(11), 14}, {*range(1, 10), 13, 14, 15, 16, 18, 34})
 def test_no_word_of_forgotten_pages_is_left_in_the_files(gone: set[int], where: set[int]) -> None:
     history = History()
     pages = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import anyio
 import anyio.to_thread
@@ -72,6 +73,31 @@ async def test_nothing_is_left_of_a_page_among_many(bench: Bench, path: Path) ->
         await bench.find("page")
     await bench.forget(page)
     assert traces(path) == []
+
+
+def word(number: int) -> str:
+    """Twelve letters that no other number gives, and no rule of English shortens."""
+    return "".join(Random(number).choices("bcfhjkmpqvwxz", k=12))
+
+
+@pytest.mark.parametrize(("seed", "indexed"), [(15, False), (1, True), (10, True), (17, True)])
+async def test_no_copy_is_left_where_pages_moved_in_the_file(
+    bench: Bench, path: Path, seed: int, indexed: bool
+) -> None:
+    random = Random(seed)
+    pages: list[str] = []
+    for number in range(40):
+        filler = "word " * random.choice((0, 10, 100, 190))
+        pages.append(await bench.write(f"a lake and {word(number)} {filler}"))
+        if indexed and random.random() < 0.5:
+            await bench.find("lake")
+    if indexed:
+        await bench.find("lake")
+    gone = random.sample(range(40), 30)
+    for number in gone:
+        await bench.forget(pages[number])
+    assert [number for number in gone if traces(path, word(number))] == []
+    assert len([number for number in range(40) if traces(path, word(number))]) == 10
 
 
 async def test_nothing_of_a_large_page_is_left(bench: Bench, path: Path) -> None:

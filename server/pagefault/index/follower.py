@@ -30,6 +30,7 @@ from ..base.portable import owner_only
 from . import fulltext
 from .document import Hit, Search
 from .following import Entry, Piece, advance
+from .residue import Scrubber
 from .state import State
 
 APPLICATION_ID: Final = 0x70676669  # "pgfi": names the file's owner in its header
@@ -104,6 +105,7 @@ class Follower:
         self._file = path
         self._turn = turn
         self._gate = threading.RLock()  # the turn is this process's, the gate one thread's
+        self._scrubber = Scrubber()
         self._unscrubbed = True  # what a process left that was killed
         self._closed = False
         self._idle: list[apsw.Connection] = []
@@ -192,7 +194,7 @@ class Follower:
         return sum(documents for *_, documents in strangers)
 
     def scrub(self) -> bool:
-        """Whether nothing that was forgotten is left in the write-ahead log either.
+        """Whether nothing that was forgotten is left in the file or its write-ahead log.
 
         `advance` sees to it unless another process reads just then. This tries again, as does
         whatever is written next.
@@ -338,10 +340,10 @@ class Follower:
             raise _explain(error, self.path) from error
 
     def _scrub(self, db: apsw.Connection, patience: int) -> None:
-        """Leave nothing in the write-ahead log, when no reader needs it for so many ms."""
+        """Leave nothing of what was deleted, when no reader needs the log for so many ms."""
         db.set_busy_timeout(patience)
         try:
-            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._scrubber.scrub(db)
             self._unscrubbed = False
         except apsw.Error:  # what was committed stands all the same
             pass

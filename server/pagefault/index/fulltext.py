@@ -7,7 +7,8 @@ neighbours do not become each other's; a rebuild brings them together.
 
 The full text tables are contentless: they hold the inverted index and no text. An entry leaves
 them by reading the same text again, and `secure-delete` takes it out of their pages at once.
-`PRAGMA secure_delete` on the connection is the caller's part, as is scrubbing the write-ahead log.
+`PRAGMA secure_delete` on the connection is the caller's part, as is `residue.Scrubber` after the
+commit: copies are left in the write-ahead log, and in pages that entries moved away from.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ import anyio.to_thread
 import apsw
 
 from ...base.errors import StoreBusy, StoreUnavailable
+from ...index.residue import Scrubber
 from .failures import explain
 from .files import BUSY_MS
 
@@ -96,6 +97,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="pagefault-writer", daemon=True)
         self._db: apsw.Connection | None = None
         self._debt = 0
+        self._scrubber = Scrubber()
         self._unscrubbed = False
         self._closed = False
         self._thread.start()
@@ -195,7 +197,7 @@ class Writer:
             self._place.check(db)
             outcomes.extend(self._one(db, job) for job in jobs)
         if Haste.SCRUBBED in hastes:
-            self._unscrubbed = not _scrub(db)
+            self._unscrubbed = not self._scrub(db)
 
     def _one(
         self, db: apsw.Connection, job: _Job[Any]
@@ -219,10 +221,22 @@ class Writer:
                     self._place.check(db)
                     more = self._leftover(db, lambda: not self._queue.empty())
                 if self._unscrubbed:
-                    self._unscrubbed = not _scrub(db, patient=False)
+                    self._unscrubbed = not self._scrub(db, patient=False)
         except Exception:  # the next caller that needs the work hears of the failure
             more = False
         self._debt = int(more)
+
+    def _scrub(self, db: apsw.Connection, *, patient: bool = True) -> bool:
+        """Leave nothing of what was deleted; False when a reader needs it or the disk fails."""
+        if not patient:
+            db.set_busy_timeout(0)
+        try:
+            self._scrubber.scrub(db)
+        except apsw.Error:  # what was committed stands all the same
+            return False
+        finally:
+            db.set_busy_timeout(BUSY_MS)
+        return True
 
     def _meaning(self, error: Exception) -> Exception:
         if isinstance(error, apsw.Error | OSError):
@@ -245,19 +259,6 @@ def _transaction(db: apsw.Connection, *, synced: bool) -> Iterator[None]:
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
-
-
-def _scrub(db: apsw.Connection, *, patient: bool = True) -> bool:
-    """Leave nothing in the write-ahead log; False when a reader needs it or the disk fails."""
-    if not patient:
-        db.set_busy_timeout(0)
-    try:
-        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    except apsw.Error:  # what was committed stands all the same
-        return False
-    finally:
-        db.set_busy_timeout(BUSY_MS)
-    return True
 
 
 def _seen(answer: asyncio.Future[Any]) -> None:
