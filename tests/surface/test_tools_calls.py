@@ -249,6 +249,38 @@ async def test_results_in_anthropics_shape_are_bound_each(ask: Ask) -> None:
     assert second["provenance"]["tool"] == "weather"
 
 
+async def test_results_in_anthropics_shape_are_each_one_call_with_what_tool_record_saw(
+    ask: Ask,
+) -> None:
+    for number in (1, 2):
+        await kept(ask, number, tool_call_id=f"t{number}", arguments={"n": number})
+    asked = [
+        {"type": "tool_use", "id": f"t{n}", "name": "lookup", "input": {"n": n}} for n in (1, 2, 3)
+    ]
+    told = [
+        {"type": "tool_result", "tool_use_id": f"t{number}", "content": str(number)}
+        for number in (1, 2, 3)
+    ]
+    events = [{"role": "assistant", "content": asked}, {"role": "user", "content": told}]
+    await ask("session_record", events=events)
+    listed = await ask("binding_get")
+    assert [one["ref"] for one in listed["bindings"]] == ["$v3", "$v2", "$v1"]
+    assert (await ask("binding_get", ref="$v3"))["value"] == 3
+    again = await kept(ask, 3, tool_call_id="t3", arguments={"n": 3})
+    assert (again["duplicate"], again["binding"]["ref"]) == (True, "$v3")
+    assert (await kept(ask, 3, arguments={"n": 3}))["binding"]["ref"] == "$v4"
+
+
+async def test_equal_calls_are_matched_one_by_one_in_their_order(ask: Ask) -> None:
+    made = [await kept(ask, "ok", arguments={"n": 1}) for _ in range(2)]
+    event = {"role": "tool", "tool_name": "lookup", "arguments": {"n": 1}, "content": "ok"}
+    answer = await ask("session_record", events=[event, event, event])
+    ids = [one["event_id"] for one in answer["events"]]
+    assert ids[:2] == [one["event_id"] for one in made]
+    assert [one.get("duplicate") for one in answer["events"]] == [True, True, None]
+    assert (await ask("binding_get"))["bindings"][0]["ref"] == "$v3"
+
+
 # Guards
 
 
@@ -276,6 +308,13 @@ async def test_verdicts_are_counted_and_say_what_to_avoid(ask: Ask) -> None:
     found = await ask("procedure_search", tool_name="compute")
     (record,) = [one for one in found["patterns"] if one["kind"] == "record"]
     assert "to avoid, stopped by references 2" in record["text"]
+
+
+async def test_a_number_that_no_longer_varies_is_pointed_out(ask: Ask) -> None:
+    for number in range(3):
+        said = await kept(ask, 5.5, tool_name="compute", arguments={"n": number})
+    assert "repeating value: 5.5" in " ".join(said["notes"])
+    assert (await checked(ask, {"n": 9}))["verdict"] == "warn"
 
 
 async def test_arguments_are_repaired_to_the_tools_schema(ask: Ask) -> None:

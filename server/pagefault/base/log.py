@@ -320,7 +320,8 @@ class Called(Operation):
     recorded first. ``changes``: it was marked as changing something. ``took``: seconds.
     ``error``: the type of its error; ``goal``: numbers that stand for the words it was made for.
     ``shapes``: what the identifiers among its arguments look like, as guards write it; ``given``:
-    numbers that stand for the single values among them.
+    numbers that stand for the single values among them. ``fraction``: its answer where that is a
+    finite number with a fraction.
     """
 
     kind = "call"
@@ -340,6 +341,7 @@ class Called(Operation):
     goal: tuple[int, ...] = ()
     shapes: tuple[str, ...] = ()
     given: tuple[int, ...] = ()
+    fraction: float | None = None
     took: float | None = None
     changes: bool = False
     tool_call_id: str | None = None
@@ -347,11 +349,15 @@ class Called(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenAgain(Operation):
-    """A call that was recorded through one tool has come through another as well."""
+    """A call that was recorded through one tool has come through another as well.
+
+    ``call``: its digest, which tells it from the others of its event; None for all of them.
+    """
 
     kind = "call_seen"
     event_id: str
     door: str
+    call: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from .paths import NAME, STEP, NoSuchPath, Path, follow, parse
@@ -84,7 +85,7 @@ def resolve(
     arguments: Any,  # noqa: ANN401 - any JSON value
     values: Mapping[str, Any],
     aliases: Collection[str] = (),
-    existing: Iterable[str] = (),
+    existing: Collection[str] = (),
 ) -> Resolved:
     """The arguments with the values of their references put in; all of them, or none.
 
@@ -181,12 +182,12 @@ def _as_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _unknown(existing: Iterable[str]) -> str:
-    names = [f"${name}" for name in existing]
-    if not names:
+def _unknown(existing: Collection[str]) -> str:
+    if not existing:
         return "there is no such binding; none exists yet: tool_record binds a result"
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"there is no such binding; there are {', '.join(names[:_LISTED])}{more}"
+    listed = ", ".join(f"${name}" for name in islice(existing, _LISTED))
+    more = f" and {len(existing) - _LISTED} more" if len(existing) > _LISTED else ""
+    return f"there is no such binding; there are {listed}{more}"
 
 
 def _nowhere(reference: Reference, why: str) -> str:

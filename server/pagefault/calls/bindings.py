@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ..base.errors import BindingNotFound, PageForgotten
@@ -36,7 +38,7 @@ async def get(calls: Calls, seat: Residency, ref: str) -> Bound:
     """
     track = await calls.track(seat)
     written = ref.strip()
-    named = references(written if "$" in written else f"${written}", list(track.aliases))
+    named = references(written if "$" in written else f"${written}", track.aliases)
     number = track.number(named[0].name) if named else None
     if number is None:
         raise BindingNotFound(_unknown(track, ref))
@@ -53,8 +55,8 @@ async def get(calls: Calls, seat: Residency, ref: str) -> Bound:
 async def newest(calls: Calls, seat: Residency, limit: int = _NEWEST) -> list[Bound]:
     """The latest bindings of the session, the newest first."""
     track = await calls.track(seat)
-    numbers = sorted(track.bound, reverse=True)[:limit]
-    return [await _bound(calls, seat, track, track.bound[number]) for number in numbers]
+    latest = list(islice(reversed(track.bound.values()), limit))
+    return [await _bound(calls, seat, track, made) for made in latest]
 
 
 async def idle(calls: Calls, seat: Residency) -> list[Binding]:
@@ -73,20 +75,32 @@ async def resolved(
     Where anything is missing the arguments are as they came, and nothing was used.
     """
     values: dict[str, Any] = {}
-    for reference in references(arguments, list(track.aliases)):
+    for reference in references(arguments, track.aliases):
         number = track.number(reference.name)
         if number is not None and reference.name not in values:
             bound = await _bound(calls, seat, track, track.bound[number])
             if not bound.forgotten:
                 values[reference.name] = bound.value
-    found = resolve(arguments, values, list(track.aliases), names(track))
+    found = resolve(arguments, values, track.aliases, Names(track))
     used = {track.number(name) for name in found.used}
     return found.arguments, tuple(sorted(n for n in used if n)), explain(found.missing)
 
 
-def names(track: Track) -> list[str]:
-    """The bindings and aliases that exist, the newest first."""
-    return [*(f"v{number}" for number in sorted(track.bound, reverse=True)), *track.aliases]
+class Names(Collection[str]):
+    """The bindings that exist, the newest first, and the aliases; not listed until asked for."""
+
+    def __init__(self, track: Track) -> None:
+        self._track = track
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._track.number(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (f"v{number}" for number in reversed(self._track.bound))
+        yield from self._track.aliases
+
+    def __len__(self) -> int:
+        return len(self._track.bound) + len(self._track.aliases)
 
 
 def binding_of(track: Track, made: Made, value: Any) -> Binding:  # noqa: ANN401 - any JSON value
@@ -118,9 +132,9 @@ async def _bound(calls: Calls, seat: Residency, track: Track, made: Made) -> Bou
 
 
 def _unknown(track: Track, ref: str) -> str:
-    there = names(track)
+    there = Names(track)
     if not there:
         return f"nothing is bound to {ref[:80]!r}: nothing is bound at all. tool_record binds"
-    listed = ", ".join(f"${name}" for name in there[:_LISTED])
+    listed = ", ".join(f"${name}" for name in islice(there, _LISTED))
     more = f" and {len(there) - _LISTED} more" if len(there) > _LISTED else ""
     return f"nothing is bound to {ref[:80]!r}. There are {listed}{more}"

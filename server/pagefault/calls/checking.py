@@ -65,7 +65,7 @@ async def check(calls: Calls, seat: Residency, request: CheckRequest) -> Checked
         past=track.past,
         now=now,
         tool=request.tool,
-        names=bindings.names(track),
+        names=bindings.Names(track),
         known=known,
         usual=Usually(experience, request.call.tool, seat.row.id),
     )

@@ -29,13 +29,16 @@ class Session:
     """A session's calls, and the values it has seen as far as the log position ``told``.
 
     ``known`` is None until a check asks for it. ``looked``: the turn in which it was last looked
-    for what keeps working.
+    for what keeps working. ``asked``: the page of the user's last message, as it was when there
+    were ``asked_at`` of them.
     """
 
     track: Track
     known: Known | None = None
     told: int = 0
     looked: int = 0
+    asked: str | None = None
+    asked_at: int = -1
 
 
 class Calls:
@@ -50,7 +53,7 @@ class Calls:
 
     async def track(self, seat: Residency) -> Track:
         """The session's calls, with every one that was acknowledged before this call."""
-        track = self._session(seat).track
+        track = self.session(seat).track
         while True:
             lines = await self.memory.store.calls(
                 seat.workspace, seat.row.id, track.reached, _PIECE
@@ -77,7 +80,7 @@ class Calls:
         """
         if not seat.row.user_messages:
             return None
-        session = self._session(seat)
+        session = self.session(seat)
         if session.known is None:
             session.known = Known()
             session.told = await self._late_enough(seat, session.known)
@@ -118,7 +121,8 @@ class Calls:
         text = await self.memory.text(seat.workspace, page.content)
         return value_of(text, page.modality, call.tool_call_id)
 
-    def _session(self, seat: Residency) -> Session:
+    def session(self, seat: Residency) -> Session:
+        """What this process has at hand of the session."""
         key = (seat.workspace.key, seat.row.id)
         session = self._sessions.get(key)
         if session is None:

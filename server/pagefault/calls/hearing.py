@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..base.call import Call
 from ..base.event import Recorded
@@ -22,10 +23,10 @@ from ..procedures.features import of_goal
 from ..residency import Residency
 from .core import Calls
 from .given import given
+from .goal import LENGTH, goal_of
 from .spoken import Ended, announced, answered, ended, ended_in, with_arguments
-from .track import Made, Track
+from .track import Track
 
-_GOAL = 1_000  # characters of the user's message that say what a call is for
 _LATEST = 16  # pages that are looked through for a message that is not at hand
 
 
@@ -40,6 +41,15 @@ class About:
     unit: str | None = None
     took: float | None = None
     changes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A call that was not known before: its line, before it has ids, and what it answered."""
+
+    line: Called
+    step: Step
+    value: Any
 
 
 @dataclass(slots=True)
@@ -65,7 +75,12 @@ class _Batch:
 
 
 class Listener:
-    """Hears what comes through one ``door``, by the name of the tool that it is."""
+    """Hears what comes through one ``door``, by the name of the tool that it is.
+
+    ``latest``: the last new call that it heard of.
+    """
+
+    latest: New | None = None
 
     def __init__(self, calls: Calls, door: str, about: About | None = None) -> None:
         self._calls = calls
@@ -77,36 +92,38 @@ class Listener:
         if not any(_is_about_calls(event) for event in events):
             return Heard(events)
         track = await self._calls.track(seat)
-        batch = _Batch(await self._goal(seat), [_attempt(made) for made in track.recent])
+        batch = _Batch(await goal_of(self._calls, seat), list(track.attempts))
         kept: list[Recorded] = []
         known: dict[int, tuple[str, str | None]] = {}
+        seen: dict[int, Called] = {}  # calls that came through another tool before, by position
         for index, event in enumerate(events):
             if event.role == "user" and event.content and not event.answers_calls:
-                batch.goal = event.content[:_GOAL]
+                batch.goal = event.content[:LENGTH]
             for call in announced(event):
                 track.announce(call.id, Call(call.name, call.arguments))
             found = await self._ended(seat, track, event)
-            first = self._known(seat, track, found) if event.role == "tool" else None
-            if first is not None:
-                known[index] = (first.call.event_id, first.call.page_id)
-            else:
-                for one in found:
-                    batch.lines.setdefault(index, []).extend(
-                        await self._lines(seat, batch, one, f"@{index}")
-                    )
+            for one in found:
+                made = step(one.call, one.outcome, self._calls.memory.now(), self._about.took)
+                first = track.first_of(self._called(seat, one, made), seat.turn, seen)
+                if first is None:
+                    lines = await self._lines(seat, batch, one, made, f"@{index}")
+                    batch.lines.setdefault(index, []).extend(lines)
+                    continue
+                seen[first.position] = first.call
+                if event.role == "tool":
+                    known[index] = (first.call.event_id, first.call.page_id)
             kept.append(with_arguments(event, found[0]) if event.role == "tool" else event)
-        again = dict.fromkeys(event_id for event_id, _ in known.values())
-        seen = [SeenAgain(session=seat.row.id, event_id=name, door=self._door) for name in again]
-        return Heard(kept, known, seen, batch.placed)
-
-    def _known(self, seat: Residency, track: Track, found: Sequence[Ended]) -> Made | None:
-        """The call that came through another tool before, and is this one."""
-        made = self._called(seat, found[0], step(found[0].call, found[0].outcome, 0.0))
-        return track.first_of(made, seat.turn)
+        again = [
+            SeenAgain(session=seat.row.id, event_id=call.event_id, door=self._door, call=call.call)
+            for call in seen.values()
+        ]
+        return Heard(kept, known, again, batch.placed)
 
     async def _ended(self, seat: Residency, track: Track, event: Recorded) -> list[Ended]:
         if event.role == "tool":
-            return [ended(event, await self._asked(seat, track, event.tool_call_id))]
+            whole = event.tool_name and "arguments" in event.payload
+            asked = None if whole else await self._asked(seat, track, event.tool_call_id)
+            return [ended(event, asked)]
         return [
             ended_in(event, call_id, await self._asked(seat, track, call_id))
             for call_id in answered(event)
@@ -117,36 +134,30 @@ class Listener:
         if call_id is None:
             return None
         if call_id not in track.open:
-            for page in await self._latest(seat, "assistant"):
+            for page in await self._latest(seat):
                 for call in announced(page):
                     track.announce(call.id, Call(call.name, call.arguments))
         return track.open.get(call_id)
 
-    async def _goal(self, seat: Residency) -> str:
-        """What the user said last."""
-        latest = await self._latest(seat, "user")
-        return (latest[0].content or "")[:_GOAL] if latest else ""
-
-    async def _latest(self, seat: Residency, role: str) -> list[Recorded]:
-        """The latest messages of a role, the newest first, as far as they are among the latest."""
+    async def _latest(self, seat: Residency) -> list[Recorded]:
+        """The messages of the model among the latest pages, the newest first."""
         memory = self._calls.memory
         pages = await memory.store.recent_pages(seat.workspace, seat.row.id, _LATEST)
         found = []
         for page in sorted(pages, key=lambda page: -page.position):
-            if page.role == role and page.event_id is not None:
+            if page.role == "assistant" and page.event_id is not None:
                 text = await memory.text(seat.workspace, page.content)
                 payload = await self._calls.payload(seat.workspace, page)
-                found.append(Recorded(role, text, page.modality, payload))
+                found.append(Recorded(page.role, text, page.modality, payload))
         return found
 
     async def _lines(
-        self, seat: Residency, batch: _Batch, one: Ended, name: str
+        self, seat: Residency, batch: _Batch, one: Ended, made: Step, name: str
     ) -> list[Called | Fixed]:
         """The call's own line, and one for each failure that it says something about."""
-        now = self._calls.memory.now()
         error = "" if one.outcome.ok else error_type(str(one.outcome.value), one.kind)
-        made = step(one.call, one.outcome, now, self._about.took)
         line = self._called(seat, one, made, error, of_goal(batch.goal))
+        self.latest = New(line, made, one.outcome.value)
         latest = fixing.Attempt(
             event=name,
             tool=one.call.tool,
@@ -158,7 +169,7 @@ class Listener:
         )
         for place in fixing.open_failures(batch.attempts, latest.tool):
             batch.attempts[place] = await self._whole(seat, batch.attempts[place])
-        found = fixing.fixes(batch.attempts, latest, session=seat.row.id, at=now)
+        found = fixing.fixes(batch.attempts, latest, session=seat.row.id, at=made.at)
         batch.attempts.append(latest)
         return [line, *(_fixed(fix) for fix in found)]
 
@@ -184,6 +195,7 @@ class Listener:
             goal=goal,
             given=given(one.call.arguments) if ok else (),
             shapes=tuple(f"{name}:{form}" for name, form in made.shapes),
+            fraction=made.number,
             took=about.took,
             changes=about.changes,
             tool_call_id=one.id,
@@ -208,11 +220,6 @@ class Listener:
 
 def _is_about_calls(event: Recorded) -> bool:
     return event.role == "tool" or event.answers_calls or any(True for _ in announced(event))
-
-
-def _attempt(made: Made) -> fixing.Attempt:
-    call = made.call
-    return fixing.Attempt(str(call.page_id), call.tool, {}, call.ok, kind=call.error or None)
 
 
 def _fixed(fix: lines.Fixed) -> Fixed:

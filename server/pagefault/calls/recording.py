@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from ..base.errors import InvalidArgument, PageForgotten
 from ..bindings.binding import Binding, alias_problem
@@ -12,6 +12,7 @@ from ..guards.fold import report
 from ..residency import Residency
 from .bindings import binding_of
 from .core import Calls
+from .hearing import New
 from .track import Made, Track
 
 _ALIASES = 5
@@ -43,18 +44,32 @@ def check_aliases(aliases: Sequence[str]) -> tuple[str, ...]:
     return named
 
 
-async def after(calls: Calls, seat: Residency, event_id: str) -> After:
-    """What to answer of a call that has just been recorded."""
+def after(
+    calls: Calls, seat: Residency, new: New, event_id: str, page_id: str | None, number: int | None
+) -> After:
+    """What to answer of a call that has just been recorded, with the ids it was given."""
+    track = calls.session(seat).track
+    line = replace(new.line, event_id=event_id, page_id=page_id, number=number)
+    made = Made(line, calls.memory.now(), seat.turn, track.reached)
+    binding = None if number is None else binding_of(track, made, new.value)
+    past = track.past
+    if recorded(track, event_id) is None:  # else another call has read the log meanwhile
+        past = replace(past, steps=deque([*past.steps, new.step], past.steps.maxlen))
+    found = report(past, line.tool, new.value, calls.rules)
+    return After(binding, tuple(f"{one.reason} {one.instead}".strip() for one in found))
+
+
+async def again(calls: Calls, seat: Residency, event_id: str) -> After:
+    """What to answer of a call that was recorded before."""
     track = await calls.track(seat)
     made = recorded(track, event_id)
-    if made is None:
+    if made is None or made.call.number is None:
         return After(None, ())
     try:
         value = await calls.value(seat, made.call)
     except PageForgotten:
         return After(None, ("its result was deleted for good",))
-    binding = None if made.call.number is None else binding_of(track, made, value)
-    return After(binding, _said(calls, track, made, value))
+    return After(binding_of(track, made, value), ())
 
 
 async def bound_to(calls: Calls, seat: Residency, numbers: Sequence[int]) -> dict[str, int]:
@@ -69,11 +84,3 @@ async def bound_to(calls: Calls, seat: Residency, numbers: Sequence[int]) -> dic
 def recorded(track: Track, event_id: str) -> Made | None:
     """The call that an event was, if it was one of the latest."""
     return next((made for made in reversed(track.recent) if made.call.event_id == event_id), None)
-
-
-def _said(calls: Calls, track: Track, made: Made, value: Any) -> tuple[str, ...]:  # noqa: ANN401
-    """What the guards have to say of the latest call."""
-    if track.recent[-1] is not made:
-        return ()
-    found = report(track.past, made.call.tool, value, calls.rules)
-    return tuple(f"{one.reason} {one.instead}".strip() for one in found)

@@ -11,6 +11,7 @@ from ..base.call import Call, Outcome
 from ..base.event import Recorded, canonical
 from ..paging.messages import ToolCall, read_calls
 
+_DECODER = json.JSONDecoder(parse_constant=str)
 _DIGITS = 17  # of a number that is kept whole by reading it
 
 
@@ -63,6 +64,12 @@ def ended_in(event: Recorded, call_id: str, asked: Call | None) -> Ended:
     return Ended(asked or Call("tool", {}), outcome, call_id)
 
 
+def holds_results(text: str, modality: str) -> bool:
+    """Whether a user's message is nothing but results of calls, as Anthropic has them."""
+    parts = _parts(text if modality == "structured" else None)
+    return bool(parts) and all(part.get("type") == "tool_result" for part in parts)
+
+
 def with_arguments(event: Recorded, one: Ended) -> Recorded:
     """The event with the arguments of its call, which its answer alone does not tell."""
     if "arguments" in event.payload or not one.call.arguments:
@@ -105,7 +112,7 @@ def _parts(content: str | None) -> list[Mapping[str, Any]]:
 def _json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """The value that the text is in JSON, else the text itself."""
     try:
-        value = json.loads(text, parse_constant=str)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return text
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -6,11 +6,13 @@ Pure: it is given lines in their order, and the same lines give the same track i
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ..base.call import Call
 from ..base.log import BindingsUsed, Called, Judged, LogLine, Restored, SeenAgain
 from ..guards.past import Past, Step
+from ..procedures.fixing import Attempt
 
 RECENT = 256  # calls that are remembered in their order
 _KNOWN = 1_024  # different calls of which the latest good answer is remembered
@@ -32,6 +34,8 @@ class Track:
     """What is known of the session's calls. ``reached``: the log position it is true of.
 
     ``past``: what guards look at. ``open``: calls that the model has announced, by their ids.
+    ``attempts``: the recent ones as fixes are looked for, without arguments and error texts.
+    ``_alone``: the calls of each tool that came through one door only.
     """
 
     reached: int = 0
@@ -40,6 +44,7 @@ class Track:
     bound: dict[int, Made] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
     recent: deque[Made] = field(default_factory=lambda: deque(maxlen=RECENT))
+    attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=RECENT))
     used: set[int] = field(default_factory=set)
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     changed: int = 0  # position of the last call that was marked as changing something
@@ -47,7 +52,7 @@ class Track:
     _made: list[Made] = field(default_factory=list)
     _restores: list[tuple[int, int]] = field(default_factory=list)  # position, and where to
     _answered: OrderedDict[str, Made] = field(default_factory=OrderedDict)
-    _again: set[str] = field(default_factory=set)  # events that came through both tools
+    _alone: dict[str, deque[Made]] = field(default_factory=dict)
 
     def fold(self, line: LogLine) -> None:
         """Take the next line in."""
@@ -56,7 +61,7 @@ class Track:
         if isinstance(operation, Called):
             self._call(Made(operation, line.at, line.turn, line.position))
         elif isinstance(operation, SeenAgain):
-            self._again.add(operation.event_id)
+            self._joined(operation)
         elif isinstance(operation, BindingsUsed):
             self.used.update(operation.numbers)
         elif isinstance(operation, Restored) and operation.to is not None:
@@ -93,23 +98,26 @@ class Track:
         late = (made.call.tool for made in reversed(self.recent) if made.turn >= since)
         return list(dict.fromkeys(late))[:limit]
 
-    def first_of(self, call: Called, turn: int) -> Made | None:
+    def first_of(self, call: Called, turn: int, taken: Collection[int] = ()) -> Made | None:
         """The recorded call that this one is, come through another tool; None for a new one.
 
         Told by the id that the model gave it, else by tool and arguments, the earliest first.
+        ``taken``: log positions of calls that another one is already.
         """
-        named = call.tool_call_id
-        for made in self.recent:
-            other = made.call
-            through_both = other.door == call.door or other.event_id in self._again
-            if through_both or other.tool != call.tool or turn - made.turn > _TURNS:
-                continue
-            if named is not None and other.tool_call_id is not None:
-                if named == other.tool_call_id:
-                    return made
-            elif other.call == call.call:
+        for made in self._alone.get(call.tool, ()):
+            late = turn - made.turn <= _TURNS and made.position not in taken
+            if late and made.call.door != call.door and _same(made.call, call):
                 return made
         return None
+
+    def _joined(self, seen: SeenAgain) -> None:
+        """The event's call, or the one that is named of several, has come through both tools."""
+        for made in reversed(self.recent):
+            call = made.call
+            if call.event_id == seen.event_id and seen.call in (None, call.call):
+                waiting = self._alone.get(call.tool, deque())
+                if made in waiting:
+                    waiting.remove(made)
 
     def _go_back(self, position: int, to: int) -> None:
         """Bind what was bound at a position, which may itself follow an earlier going back."""
@@ -141,6 +149,8 @@ class Track:
     def _call(self, made: Made) -> None:
         call = made.call
         self.recent.append(made)
+        self.attempts.append(_attempt(made))
+        self._alone.setdefault(call.tool, deque(maxlen=RECENT)).append(made)
         self._made.append(made)
         self._bind(made)
         self.turn(made.turn, heard=self._heard)
@@ -154,6 +164,18 @@ class Track:
                 self._answered.popitem(last=False)
 
 
+def _same(first: Called, again: Called) -> bool:
+    """Whether two calls of a tool that came through different doors are one."""
+    if first.tool_call_id is not None and again.tool_call_id is not None:
+        return first.tool_call_id == again.tool_call_id
+    return first.call == again.call
+
+
+def _attempt(made: Made) -> Attempt:
+    call = made.call
+    return Attempt(str(call.page_id), call.tool, {}, call.ok, kind=call.error or None)
+
+
 def _step(made: Made) -> Step:
     call = made.call
     pairs = (shape.rpartition(":") for shape in call.shapes)
@@ -164,5 +186,6 @@ def _step(made: Made) -> Step:
         ok=call.ok,
         at=made.at,
         seconds=call.took or 0.0,
+        number=call.fraction,
         shapes=tuple((name, form) for name, _, form in pairs),
     )

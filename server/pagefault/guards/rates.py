@@ -16,7 +16,9 @@ def check(question: Question, rules: Rules) -> Finding | None:
     """Stop a call beyond a limit."""
     rates, tool = rules.rates, question.name
     running = [each.tool for each in question.past.running(question.now, rates.lease)]
-    lately = question.past.lately(question.now) + running
+    lately = running
+    if rates.per_minute is not None or rates.per_minute_per_tool is not None:
+        lately = question.past.lately(question.now) + running
     counts = (
         (len(running), rates.running, "calls are running", "Wait for one of them"),
         (

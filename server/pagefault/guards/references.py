@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from .guard import Finding, Question
 from .rules import Rules
@@ -35,7 +36,7 @@ def _unknown(question: Question) -> Finding | None:
     if not missing:
         return None
     named = ", ".join(f"${name}" for name in dict.fromkeys(missing))
-    there = ", ".join(f"${name}" for name in list(question.names)[:_SHOWN]) or "none"
+    there = ", ".join(f"${name}" for name in islice(question.names, _SHOWN)) or "none"
     reason = f"{named}: no result is bound to this name. Bound are: {there}."
     return Finding(
         NAME, "block", reason, "Use one of these, or call the tool that gives the value."

@@ -15,7 +15,7 @@ from ...calls.bindings import Bound
 from ...calls.checking import CheckRequest, check
 from ...calls.hearing import About, Listener
 from ...calls.promoting import promote
-from ...calls.recording import after, check_aliases
+from ...calls.recording import after, again, check_aliases
 from ...guards.guard import Tool
 from ...ledger import record
 from ..door import Call
@@ -92,7 +92,12 @@ async def tool_record(
     listener = Listener(call.calls, "tool_record", about)
     done = await record(call.memory, call.seat, [event], listener=listener)
     (recorded,) = done.events
-    said = await after(call.calls, call.seat, recorded.event_id)
+    if recorded.duplicate or listener.latest is None:
+        said = await again(call.calls, call.seat, recorded.event_id)
+    else:
+        number = done.bindings[0] if done.bindings else None
+        ids = (recorded.event_id, recorded.page_id, number)
+        said = after(call.calls, call.seat, listener.latest, *ids)
     call.notes.extend(said.notes)
     await told_of_procedures(call)
     return call.answer(
@@ -182,7 +187,12 @@ TOOLS = (
         read_only=True,
         idempotent=True,
     ),
-    Spec(tool_record, "Record a tool call", {"event_id": "string", "binding": "object"}),
+    Spec(
+        tool_record,
+        "Record a tool call",
+        {"event_id": "string", "binding": "object"},
+        appends=True,
+    ),
     Spec(
         binding_get,
         "Read a binding",
