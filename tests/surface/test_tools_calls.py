@@ -383,6 +383,66 @@ async def test_of_fifty_calls_at_once_the_limit_passes_exactly(
         assert sum(verdict != "block" for verdict in verdicts) == 10  # running at once, of one tool
 
 
+@pytest.mark.parametrize("limit", ["calls_running", "calls_per_turn"])
+@pytest.mark.parametrize("guards", ["smooth", "default", "strict"])
+async def test_of_fifty_calls_at_once_as_many_pass_as_the_operator_allows(
+    connect: Connect, asking: Asking, limit: str, guards: str
+) -> None:
+    async with connect(guards=guards, **{limit: 3}) as client:
+        ask = asking(client)
+        await ask("session_record", events=[{"role": "user", "content": "go"}])
+        verdicts: list[str] = []
+
+        async def one(number: int) -> None:
+            answer = await ask("tool_check", tool_name=f"t{number}", arguments={"part": number})
+            verdicts.append(answer["verdict"])
+
+        async with anyio.create_task_group() as group:
+            for number in range(50):
+                group.start_soon(one, number)
+        assert len(verdicts) == 50
+        assert sum(verdict != "block" for verdict in verdicts) == 3
+
+
+async def test_a_place_among_the_running_is_free_again_once_a_call_is_recorded(
+    connect: Connect, asking: Asking
+) -> None:
+    async with connect(calls_running=1) as client:
+        ask = asking(client)
+        assert (await checked(ask, {"n": 1}))["verdict"] == "allow"
+        stopped = await checked(ask, {"n": 2})
+        assert stopped["verdict"] == "block"
+        assert "at most 1" in stopped["reason"]
+        await kept(ask, "done", tool_name="compute", arguments={"n": 1})
+        assert (await checked(ask, {"n": 2}))["verdict"] == "allow"
+
+
+async def test_a_turns_calls_are_counted_anew_when_the_user_speaks(
+    connect: Connect, asking: Asking
+) -> None:
+    async with connect(calls_per_turn=2) as client:
+        ask = asking(client)
+        for question in ("first", "second"):
+            await ask("session_record", events=[{"role": "user", "content": question}])
+            verdicts = []
+            for number in range(3):
+                given = {"q": question, "n": number}
+                verdicts.append((await checked(ask, given))["verdict"])
+                if verdicts[-1] != "block":
+                    await kept(ask, number, tool_name="compute", arguments=given)
+            assert verdicts == ["allow", "warn", "block"]
+
+
+async def test_without_a_user_who_is_recorded_a_turns_budget_only_warns(
+    connect: Connect, asking: Asking
+) -> None:
+    async with connect(calls_per_turn=2) as client:
+        ask = asking(client)
+        for number in range(4):
+            assert (await checked(ask, {"n": number}))["verdict"] in ("allow", "warn")
+            await kept(ask, number, tool_name="compute", arguments={"n": number})
+
+
 # The same call again
 
 

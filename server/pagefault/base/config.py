@@ -35,6 +35,8 @@ class Settings:
     compressors: str = ""
     guards: str = "default"
     experience_tokens: int = 0
+    calls_per_turn: int = 0
+    calls_running: int = 0
     tools: tuple[str, ...] = ("paging", "session", "calls", "procedures")
     durability: str = "full"
     redis_timeout_ms: int = 2_500
@@ -243,6 +245,16 @@ SETTINGS: Sequence[Setting] = (
         "experience_tokens",
         "tokens of a context that say what the tools in play have taught; 0: none",
         _whole(0, 4_000),
+    ),
+    Setting(
+        "calls_per_turn",
+        "calls of other tools that a turn may hold; 0: as many as guards allows",
+        _whole(0, 1_000_000),
+    ),
+    Setting(
+        "calls_running",
+        "calls of other tools that may run at once in a session; 0: as many as guards allows",
+        _whole(0, 1_000_000),
     ),
     Setting("tools", f"groups of tools served: {', '.join(TOOL_GROUPS)}", _some_of(*TOOL_GROUPS)),
     Setting(

@@ -1,10 +1,13 @@
 """How many calls a turn may hold: per tool, for finding tools, for using them, in all.
 
-Only calls that were made count, and a call is of one kind. In a session without recorded user
+Calls that were made count, and those that passed their check in this turn and are still running;
+a call is of one kind. In a session without recorded user
 messages nobody can tell where a turn ends, so budgets warn there and never stop a call.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from .guard import Finding, Question
 from .rules import BudgetRules, Rules
@@ -28,20 +31,19 @@ def is_discovery(tool: str, budgets: BudgetRules) -> bool:
 
 def check(question: Question, rules: Rules) -> Finding | None:
     """Warn before the last call that a budget allows, and stop the one after it."""
-    turn, budgets = question.past.present, rules.budgets
+    budgets = rules.budgets
+    turn = _of_turn(question, rules)
     discovery = is_discovery(question.name, budgets)
-    alike = sum(
-        count for tool, count in turn.calls.items() if is_discovery(tool, budgets) == discovery
-    )
+    alike = sum(count for tool, count in turn.items() if is_discovery(tool, budgets) == discovery)
     kind = "discovery" if discovery else "execution"
     limits = (
         (
             question.name,
-            turn.calls[question.name],
+            turn[question.name],
             budgets.tools.get(question.name, budgets.per_tool),
         ),
         (f"{kind} tools", alike, budgets.discovery if discovery else budgets.execution),
-        ("all tools", turn.total, budgets.total),
+        ("all tools", turn.total(), budgets.total),
     )
     found = [_over(what, used, limit) for what, used, limit in limits if limit is not None]
     stopped = next((each for each in found if each and each.verdict == "block"), None)
@@ -49,6 +51,14 @@ def check(question: Question, rules: Rules) -> Finding | None:
     if finding is None or finding.verdict == "warn" or question.past.heard:
         return finding
     return Finding(NAME, "warn", finding.reason, finding.instead)
+
+
+def _of_turn(question: Question, rules: Rules) -> Counter[str]:
+    past = question.past
+    running = past.running(question.now, rules.rates.lease)
+    return past.present.calls + Counter(
+        each.tool for each in running if each.turn == past.present.number
+    )
 
 
 def _over(what: str, used: int, limit: int) -> Finding | None:

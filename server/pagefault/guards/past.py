@@ -62,11 +62,12 @@ def step(call: Call, outcome: Outcome, at: float, seconds: float | None = None) 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call that somebody was about to make."""
+    """A call that somebody was about to make, in a turn."""
 
     tool: str
     call: str
     at: float
+    turn: int
 
 
 @dataclass(slots=True)
@@ -76,11 +77,6 @@ class Turn:
     number: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
-
-    @property
-    def total(self) -> int:
-        """Calls of this turn, of all tools."""
-        return self.calls.total()
 
 
 @dataclass(slots=True)
@@ -124,7 +120,7 @@ class Past:
 
     def ask(self, key: str, call: Call, at: float) -> None:
         """A call passed its check and is now running. ``key``: unique among running calls."""
-        _renew(self.asked, key, Asked(call.tool, call.digest, at), _RUNNING)
+        _renew(self.asked, key, Asked(call.tool, call.digest, at, self.present.number), _RUNNING)
 
     def running(self, now: float, lease: float) -> list[Asked]:
         """The calls that passed their check at most ``lease`` seconds ago, not yet reported."""

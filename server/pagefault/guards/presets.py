@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from .rules import BudgetRules, LoopRules, Mode, RateRules, Rules, TimeRules
@@ -49,3 +50,18 @@ STRICT = Rules(
 PRESETS: Mapping[str, Rules] = MappingProxyType(
     {"smooth": SMOOTH, "default": DEFAULT, "strict": STRICT}
 )
+
+
+def chosen(preset: str, *, per_turn: int = 0, running: int = 0) -> Rules:
+    """A preset's rules with the operator's own limits, 0 for what the preset says.
+
+    ``per_turn``: calls of a turn; ``running``: calls at once. They stop a call under any preset.
+    """
+    rules = PRESETS[preset]
+    if per_turn:
+        modes = MappingProxyType({**rules.modes, "budgets": "block"})
+        rules = replace(rules, modes=modes, budgets=replace(rules.budgets, total=per_turn))
+    if running:
+        modes = MappingProxyType({**rules.modes, "rates": "block"})
+        rules = replace(rules, modes=modes, rates=replace(rules.rates, running=running))
+    return rules

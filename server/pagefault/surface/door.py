@@ -14,7 +14,7 @@ from ..base.errors import InvalidArgument, SessionNotFound, WorkspaceNotFound
 from ..base.event import clean
 from ..base.media import Blob
 from ..calls.core import Calls
-from ..guards.presets import PRESETS
+from ..guards.presets import chosen
 from ..ledger import STANDING, check_handle
 from ..memory import Memory
 from ..residency import Residency
@@ -69,7 +69,9 @@ class Door:
 
     def __init__(self, memory: Memory, place: Place) -> None:
         self.memory = memory
-        self.calls = Calls(memory, PRESETS[memory.settings.guards])
+        given = memory.settings
+        rules = chosen(given.guards, per_turn=given.calls_per_turn, running=given.calls_running)
+        self.calls = Calls(memory, rules)
         self.place = place
         self._own: dict[str, Workspace] = {}
 
