@@ -11,6 +11,7 @@ from ..base.errors import PageForgotten
 from ..base.log import Called, EventAdded, LogLine
 from ..base.page import Page
 from ..guards.known import Known
+from ..guards.presets import chosen
 from ..guards.rules import Rules
 from ..memory import Memory
 from ..residency import Residency
@@ -42,11 +43,16 @@ class Session:
 
 
 class Calls:
-    """To be made once for a memory. ``max_age``: seconds for which an answer is offered again."""
+    """To be made once for a memory. ``rules``: else those that its settings say; ``max_age``:
+    seconds for which an answer is offered again.
+    """
 
-    def __init__(self, memory: Memory, rules: Rules, max_age: float = 300.0) -> None:
+    def __init__(self, memory: Memory, rules: Rules | None = None, max_age: float = 300.0) -> None:
+        given = memory.settings
         self.memory = memory
-        self.rules = rules
+        self.rules = rules or chosen(
+            given.guards, per_turn=given.calls_per_turn, running=given.calls_running
+        )
         self.max_age = max_age
         self.learning = Learning(memory)
         self._sessions: OrderedDict[tuple[int, str], Session] = OrderedDict()
@@ -67,7 +73,7 @@ class Calls:
 
     def begins_looking(self, seat: Residency) -> bool:
         """Whether the session's turn is one in which nobody has looked for procedures yet."""
-        session = self._session(seat)
+        session = self.session(seat)
         begins = seat.turn > session.looked
         session.looked = max(session.looked, seat.turn)
         return begins

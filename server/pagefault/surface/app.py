@@ -100,9 +100,7 @@ class PagefaultServer(MCPServer[Memory]):
     async def _read(self, uri: str, context: Context[Memory, Any]) -> list[ReadResourceContents]:
         located = locate(uri)
         workspace = await self.door.located(principal_of(context), located.workspace)
-        reading = Reading(
-            self.door.memory, workspace, located.names, located.query, self.door.calls
-        )
+        reading = Reading(self.door.memory, workspace, located.names, located.query, self.door)
         found = await located.view.read(reading)
         blobs = found.blobs if isinstance(found, Bundle) else ()
         text = clean(found.text if isinstance(found, Bundle) else found)

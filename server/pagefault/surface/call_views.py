@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import calls
 from ..base.event import canonical
-from ..calls import bindings
-from ..calls.advice import search
-from ..procedures.retrieval import Query
 from .reading import JSON, Reading, View
 from .tools.calls import binding_row
 from .tools.procedures import pattern
@@ -17,7 +15,7 @@ _MANY = 100  # bindings, or tools, of one reading
 
 async def _bindings(reading: Reading) -> str:
     seat = await reading.seat()
-    newest = await bindings.newest(reading.calls, seat, _MANY)
+    newest = await calls.newest(reading.calls, seat, _MANY)
     return canonical([binding_row(one) for one in newest])
 
 
@@ -38,8 +36,8 @@ async def _procedures(reading: Reading) -> str:
 
 
 async def _procedures_of(reading: Reading) -> str:
-    query = Query(reading.names["tool_name"])
-    found = await search(reading.calls, reading.workspace, "", query)
+    query = calls.Query(reading.names["tool_name"])
+    found = await calls.search(reading.calls, reading.workspace, "", query)
     return canonical([pattern(one) for one in found])
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver import Context
 
+from .. import calls
 from ..base.errors import InvalidArgument, SessionNotFound, WorkspaceNotFound
 from ..base.event import clean
 from ..base.media import Blob
-from ..calls.core import Calls
-from ..guards.presets import chosen
 from ..ledger import STANDING, check_handle
 from ..memory import Memory
 from ..residency import Residency
 from ..stores.contract import Workspace, WorkspaceRequest
 from .transport.principal import principal_of
+
+if TYPE_CHECKING:
+    from ..calls import Calls
 
 # Where a host says which conversation a call belongs to; the first is ours, for frameworks.
 META_KEYS = ("io.pagefault/session", "vscode.conversationId")
@@ -51,9 +54,14 @@ class Call:
     workspace: Workspace
     seat: Residency
     notes: list[str]
-    calls: Calls
+    door: Door
     images: list[Blob] = field(default_factory=list)
     encoded: Sequence[str] = ()
+
+    @property
+    def calls(self) -> Calls:
+        """What is known of calls of other tools."""
+        return self.door.calls
 
     def answer(self, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
         """A reply: the session, the workspace, the fields that are not None, notes if any."""
@@ -69,11 +77,13 @@ class Door:
 
     def __init__(self, memory: Memory, place: Place) -> None:
         self.memory = memory
-        given = memory.settings
-        rules = chosen(given.guards, per_turn=given.calls_per_turn, running=given.calls_running)
-        self.calls = Calls(memory, rules)
         self.place = place
         self._own: dict[str, Workspace] = {}
+
+    @cached_property
+    def calls(self) -> Calls:
+        """What is known of calls of other tools, from the first one on."""
+        return calls.Calls(self.memory)
 
     async def workspace(self, principal: str, named: str | None = None) -> Workspace:
         """The principal's workspace of this server, or the one that was named.
@@ -128,7 +138,7 @@ class Door:
         if seat.calls:
             notes.clear()
         self.memory.begin_call(seat, own_turn=own_turn)
-        return Call(self.memory, workspace, seat, notes, self.calls)
+        return Call(self.memory, workspace, seat, notes, self)
 
     async def home(self, principal: str, own: Workspace, session: str) -> Workspace:
         """The workspace that the session lives in; a new one is made in the server's own."""

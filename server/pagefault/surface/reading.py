@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..base.errors import InvalidArgument, SessionNotFound
 from ..base.media import Blob
-from ..calls.core import Calls
 from ..memory import Memory
 from ..residency import Residency
 from ..stores.contract import Workspace
+from .door import Door
+
+if TYPE_CHECKING:
+    from ..calls import Calls
 
 JSON, MARKDOWN, TEXT = "application/json", "text/markdown", "text/plain"
 
@@ -23,7 +27,12 @@ class Reading:
     workspace: Workspace
     names: Mapping[str, str]
     query: Mapping[str, str]
-    calls: Calls
+    door: Door
+
+    @property
+    def calls(self) -> Calls:
+        """What is known of calls of other tools."""
+        return self.door.calls
 
     async def seat(self) -> Residency:
         """The session that the path names.

@@ -6,17 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from ... import calls
 from ...base.call import Call as ToolCall
 from ...base.clock import iso
 from ...base.errors import InvalidArgument
-from ...bindings.binding import Binding
-from ...calls import bindings
-from ...calls.bindings import Bound
-from ...calls.checking import CheckRequest, check
-from ...calls.hearing import About, Listener
-from ...calls.promoting import promote
-from ...calls.recording import after, again, check_aliases
-from ...guards.guard import Tool
 from ...ledger import record
 from ..door import Call
 from ..ranges import clip_text
@@ -38,10 +31,12 @@ async def tool_check(
     in circles, and gives an earlier answer to the same call.
     """
     _check_name(tool_name)
-    request = CheckRequest(
-        ToolCall(tool_name, arguments), Tool(input_schema, tuple(requires or ())), changes or False
+    request = calls.CheckRequest(
+        ToolCall(tool_name, arguments),
+        calls.Tool(input_schema, tuple(requires or ())),
+        changes or False,
     )
-    checked = await check(call.calls, call.seat, request)
+    checked = await calls.check(call.calls, call.seat, request)
     judged = checked.judgement
     cached = None
     if checked.cached is not None:
@@ -75,8 +70,8 @@ async def tool_record(
     if duration_ms is not None and duration_ms < 0:
         message = f"duration_ms is {duration_ms}: give the milliseconds that the call took"
         raise InvalidArgument(message)
-    about = About(
-        check_aliases(alias or []),
+    about = calls.About(
+        calls.check_aliases(alias or []),
         took=None if duration_ms is None else duration_ms / 1_000,
         changes=changes or False,
     )
@@ -89,15 +84,15 @@ async def tool_record(
         "tool_call_id": tool_call_id,
         "key": key,
     }
-    listener = Listener(call.calls, "tool_record", about)
+    listener = calls.Listener(call.calls, "tool_record", about)
     done = await record(call.memory, call.seat, [event], listener=listener)
     (recorded,) = done.events
     if recorded.duplicate or listener.latest is None:
-        said = await again(call.calls, call.seat, recorded.event_id)
+        said = await calls.again(call.calls, call.seat, recorded.event_id)
     else:
         number = done.bindings[0] if done.bindings else None
         ids = (recorded.event_id, recorded.page_id, number)
-        said = after(call.calls, call.seat, listener.latest, *ids)
+        said = calls.after(call.calls, call.seat, listener.latest, *ids)
     call.notes.extend(said.notes)
     await told_of_procedures(call)
     return call.answer(
@@ -119,13 +114,13 @@ async def binding_get(
     is not enough.
     """
     if ref is None:
-        newest = await bindings.newest(call.calls, call.seat)
-        idle = await bindings.idle(call.calls, call.seat)
+        newest = await calls.newest(call.calls, call.seat)
+        idle = await calls.idle(call.calls, call.seat)
         return call.answer(
             bindings=[binding_row(one) for one in newest],
             unused=[one.ref for one in idle] or None,
         )
-    found = await bindings.get(call.calls, call.seat, ref)
+    found = await calls.get(call.calls, call.seat, ref)
     value, text = shown(found.value, offset or 0)
     reply = call.answer(
         ref=ref, type=found.binding.type, value=value, provenance=_provenance(found.binding)
@@ -137,11 +132,11 @@ async def binding_get(
 
 async def told_of_procedures(call: Call) -> None:
     """Make pages of what keeps working, and say so."""
-    made = await promote(call.calls, call.seat)
+    made = await calls.promote(call.calls, call.seat)
     call.notes.extend(f"what keeps working is now a procedure: {page_id}" for page_id in made)
 
 
-def _binding(binding: Binding) -> dict[str, Any]:
+def _binding(binding: calls.Binding) -> dict[str, Any]:
     told: dict[str, Any] = {
         "ref": binding.ref,
         "type": binding.type,
@@ -153,13 +148,13 @@ def _binding(binding: Binding) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-def binding_row(bound: Bound) -> dict[str, Any]:
+def binding_row(bound: calls.Bound) -> dict[str, Any]:
     """A binding as a list shows it."""
     gone = {"forgotten": True} if bound.forgotten else {}
     return _binding(bound.binding) | gone
 
 
-def _provenance(binding: Binding) -> dict[str, Any]:
+def _provenance(binding: calls.Binding) -> dict[str, Any]:
     told = {
         "ref": binding.ref,
         "tool": binding.tool,

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from ... import calls
 from ...base.errors import InvalidArgument, TokenLimitExceeded
 from ...base.event import canonical
-from ...calls.advice import for_tools
 from ...memory.context import Context, ContextRequest, build
 from ...memory.mapping import Yielded
-from ...procedures.wording import block
 from ..door import Call
 from ..effects import effects_of
 from ..ranges import readable, some
@@ -66,9 +65,9 @@ async def _experience(call: Call) -> str:
     if not tokens:
         return ""
     tools = (await call.calls.track(call.seat)).in_play()
-    said = await for_tools(call.calls, call.workspace, call.seat.row.id, tools)
+    said = await calls.for_tools(call.calls, call.workspace, call.seat.row.id, tools)
     tokenizer = await call.memory.tokenizer(call.workspace)
-    return block(said, tokens, tokenizer.count)
+    return calls.block(said, tokens, tokenizer.count)
 
 
 async def _built(call: Call, request: ContextRequest, format_: str | None) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ...calls.advice import Pattern, search
-from ...procedures.retrieval import Query
+from ... import calls
 from ..door import Call
 from ..tool import Spec
 
@@ -22,14 +21,14 @@ async def procedure_search(
     """Find what worked before: fixes for an error, arguments, tools to call first. Call it when a
     tool fails, or before one that is new to you.
     """
-    query = Query(tool_name, arguments, error, goal=goal or "")
-    found = await search(call.calls, call.workspace, call.seat.row.id, query)
+    query = calls.Query(tool_name, arguments, error, goal=goal or "")
+    found = await calls.search(call.calls, call.workspace, call.seat.row.id, query)
     if not found:
         call.notes.append("nothing like it was recorded yet: tool_record teaches")
     return call.answer(patterns=[pattern(one) for one in found])
 
 
-def pattern(one: Pattern) -> dict[str, Any]:
+def pattern(one: calls.Pattern) -> dict[str, Any]:
     """A pattern as a reply shows it."""
     told = {
         "kind": one.kind,

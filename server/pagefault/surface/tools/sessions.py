@@ -8,11 +8,9 @@ from typing import Annotated, Any
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
+from ... import calls
 from ...base.clock import iso
 from ...base.errors import InvalidArgument
-from ...calls.hearing import Listener
-from ...calls.recording import bound_to
-from ...calls.track import Track
 from ...ledger import RecordedEvent, Resume, StartRequest, record, start
 from ...memory.measures import measure
 from ...paging.excerpt import excerpt
@@ -62,7 +60,7 @@ async def session_start(
         raise InvalidArgument(message)
     request = StartRequest(session_id or None, title, parent_id, model, budget_tokens, mode, policy)
     started = await start(call.memory, home, request)
-    here = Call(call.memory, home, started.seat, list(started.notes), call.calls)
+    here = Call(call.memory, home, started.seat, list(started.notes), call)
     here.notes.extend(_of_workspace(home, own))
     return here, here.answer(
         resumed=started.resumed,
@@ -111,10 +109,12 @@ async def session_record(
     """Record messages and tool calls, verbatim. Call it at the end of each turn with what the
     user, you and your tools said, unless the host records for you.
     """
-    listener = Listener(call.calls, "session_record")
+    about_calls = any(map(_may_be_about_calls, events))
+    listener = calls.Listener(call.calls, "session_record") if about_calls else None
     done = await record(call.memory, call.seat, events, listener=listener)
-    bound = await bound_to(call.calls, call.seat, done.bindings)
+    bound: Mapping[str, int] = {}
     if done.bindings:
+        bound = await calls.bound_to(call.calls, call.seat, done.bindings)
         await told_of_procedures(call)
     return call.answer(
         events=[_recorded(event, bound) for event in done.events],
@@ -123,6 +123,12 @@ async def session_record(
         demoted=effects_of(call, done.yielded)["demoted"] or None,
         durability=done.obtained,
     )
+
+
+def _may_be_about_calls(event: Mapping[str, Any]) -> bool:
+    """Whether an event may hold calls of tools or their results, in any API's shape."""
+    spoken = event.get("role") in ("user", "assistant", "system")
+    return not spoken or bool(event.get("tool_calls")) or isinstance(event.get("content"), list)
 
 
 def _recorded(event: RecordedEvent, bound: Mapping[str, int]) -> dict[str, Any]:
@@ -195,7 +201,7 @@ async def session_stats(
     )
 
 
-def _guards(track: Track) -> dict[str, dict[str, int]] | None:
+def _guards(track: calls.Track) -> dict[str, dict[str, int]] | None:
     """How often each guard has warned of a call of this session, repaired or stopped one."""
     counted: dict[str, dict[str, int]] = {}
     for (guard, verdict), times in sorted(track.verdicts.items()):
