@@ -153,6 +153,29 @@ async def test_a_forgotten_result_is_gone_from_its_binding_too(ask: Ask, refuse:
     assert "heron" not in str(listed)
 
 
+async def test_values_that_were_stated_in_text_have_names_too(ask: Ask) -> None:
+    said = [
+        {"role": "user", "content": "Take sigma = 5.2 and mean=37; if x = 3 stop."},
+        {"role": "assistant", "content": "I work with a load of w = 3 kg then."},
+    ]
+    answer = await ask("session_record", events=said)
+    given = {"a": "$sigma", "b": ["$mean"], "c": "$w", "d": "$x", "e": "$USD"}
+    resolved = (await checked(ask, given))["arguments"]
+    assert resolved == {"a": 5.2, "b": [37], "c": 3, "d": "$x", "e": "$USD"}
+    read = await ask("binding_get", ref="$w")
+    page = answer["events"][1]["page_id"]
+    assert read["value"] == 3
+    assert read["provenance"] == {"stated_in": page, "unit": "kg"}
+    await ask("page_forget", page_id=page, reason="asked")
+    assert (await checked(ask, {"c": "$w"}))["arguments"] == {"c": "$w"}
+
+
+async def test_a_bound_alias_goes_before_a_stated_value(ask: Ask) -> None:
+    await ask("session_record", events=[{"role": "user", "content": "sigma = 5.2"}])
+    await kept(ask, 6.5, alias=["sigma"])
+    assert (await checked(ask, {"x": "$sigma"}))["arguments"] == {"x": 6.5}
+
+
 # One call, seen through two tools
 
 SPOKEN = [

@@ -12,6 +12,7 @@ from ..bindings.binding import Binding, unused
 from ..bindings.describing import preview
 from ..bindings.paths import NoSuchPath, follow
 from ..bindings.references import explain, references, resolve
+from ..bindings.stated import Stated
 from ..residency import Residency
 from .core import Calls
 from .track import Made, Track
@@ -37,9 +38,14 @@ async def get(calls: Calls, seat: Residency, ref: str) -> Bound:
         PageForgotten: the result was deleted for good.
     """
     track = await calls.track(seat)
+    await calls.known(seat)
     written = ref.strip()
-    named = references(written if "$" in written else f"${written}", track.aliases)
+    named = references(written if "$" in written else f"${written}", _names(calls, seat, track))
     number = track.number(named[0].name) if named else None
+    if named and number is None:
+        said = await calls.stated(seat, named[0].name)
+        if said is not None:
+            return Bound(_stated(*said), said[0].value)
     if number is None:
         raise BindingNotFound(_unknown(track, ref))
     made = track.bound[number]
@@ -75,15 +81,31 @@ async def resolved(
     Where anything is missing the arguments are as they came, and nothing was used.
     """
     values: dict[str, Any] = {}
-    for reference in references(arguments, track.aliases):
+    aliases = _names(calls, seat, track)
+    for reference in references(arguments, aliases):
         number = track.number(reference.name)
-        if number is not None and reference.name not in values:
+        if number is None:
+            said = await calls.stated(seat, reference.name)
+            values.update({} if said is None else {reference.name: said[0].value})
+        elif reference.name not in values:
             bound = await _bound(calls, seat, track, track.bound[number])
             if not bound.forgotten:
                 values[reference.name] = bound.value
-    found = resolve(arguments, values, track.aliases, Names(track))
+    found = resolve(arguments, values, aliases, Names(track))
     used = {track.number(name) for name in found.used}
     return found.arguments, tuple(sorted(n for n in used if n)), explain(found.missing)
+
+
+def _names(calls: Calls, seat: Residency, track: Track) -> Collection[str]:
+    """Everything beside the numbers that a reference may name: aliases, then stated values."""
+    return {*track.aliases, *calls.session(seat).stated}
+
+
+def _stated(said: Stated, page_id: str) -> Binding:
+    """A stated value in the words of bindings; its number is 0, for it has none."""
+    return Binding(
+        0, "", "", "", page_id, 0, 0.0, "number", preview(said.value), said.unit, (said.name,)
+    )
 
 
 class Names(Collection[str]):

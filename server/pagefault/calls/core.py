@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..base.errors import PageForgotten
 from ..base.log import Called, EventAdded, LogLine
 from ..base.page import Page
+from ..bindings.stated import Stated, stated
 from ..guards.known import Known
 from ..guards.presets import chosen
 from ..guards.rules import Rules
@@ -22,6 +23,8 @@ from .track import Track
 
 _TRACKS = 128  # sessions whose calls this process keeps at hand
 _PIECE = 500  # lines read at once
+_STATED = 256  # names of a session that have a stated value
+_STATED_IN = 20_000  # characters of a text that are read for them
 _TOLD = 1_000  # latest events of a session whose values are read when it is first looked at
 
 
@@ -29,14 +32,16 @@ _TOLD = 1_000  # latest events of a session whose values are read when it is fir
 class Session:
     """A session's calls, and the values it has seen as far as the log position ``told``.
 
-    ``known`` is None until a check asks for it. ``looked``: the turn in which it was last looked
-    for what keeps working. ``asked``: the page of the user's last message, as it was when there
-    were ``asked_at`` of them.
+    ``known`` is None until a check asks for it. ``stated``: the values that users and the model
+    have given a name, each with the page where that stands. ``looked``: the turn in which it was
+    last looked for what keeps working. ``asked``: the page of the user's last message, as it was
+    when there were ``asked_at`` of them.
     """
 
     track: Track
     known: Known | None = None
     told: int = 0
+    stated: dict[str, tuple[Stated, str]] = field(default_factory=dict)
     looked: int = 0
     asked: str | None = None
     asked_at: int = -1
@@ -56,6 +61,7 @@ class Calls:
         self.max_age = max_age
         self.learning = Learning(memory)
         self._sessions: OrderedDict[tuple[int, str], Session] = OrderedDict()
+        self._forgets = 0
 
     async def track(self, seat: Residency) -> Track:
         """The session's calls, with every one that was acknowledged before this call."""
@@ -86,6 +92,7 @@ class Calls:
         """
         if not seat.row.user_messages:
             return None
+        self._forget()
         session = self.session(seat)
         if session.known is None:
             session.known = Known()
@@ -98,6 +105,16 @@ class Calls:
                 await self._tell(seat, session, line)
             if len(lines) < _PIECE:
                 return session.known
+
+    async def stated(self, seat: Residency, name: str) -> tuple[Stated, str] | None:
+        """The value that was last stated under a name, and its page; `known` must have been asked.
+
+        None where there is none, or the page was deleted for good.
+        """
+        found = self.session(seat).stated.get(name)
+        if found is None or await self.page_of(seat.workspace, seat.row.id, found[1]) is None:
+            return None
+        return found
 
     async def page_of(self, workspace: Workspace, session: str, page_id: str) -> Page | None:
         """A call's page as the session reads it; None where it is gone."""
@@ -138,6 +155,13 @@ class Calls:
         self._sessions.move_to_end(key)
         return session
 
+    def _forget(self) -> None:
+        """After pages were deleted for good: nothing is known of what their words were."""
+        if self._forgets != self.memory.forgets:
+            self._forgets = self.memory.forgets
+            for session in self._sessions.values():
+                session.known, session.told, session.stated = None, 0, {}
+
     async def _late_enough(self, seat: Residency, known: Known) -> int:
         """The position behind which there are no more events than are to be read."""
         lines: list[LogLine] = []
@@ -158,9 +182,24 @@ class Calls:
         if session.known is None or line.position <= session.told:
             return
         session.told = line.position
-        if not isinstance(event, EventAdded) or event.role == "assistant" or not event.page_id:
+        if not isinstance(event, EventAdded) or not event.page_id:
             return
         page = await self.page_of(seat.workspace, seat.row.id, event.page_id)
-        if page is not None:
-            text = await self.memory.text(seat.workspace, page.content)
+        if page is None:
+            return
+        text = await self.memory.text(seat.workspace, page.content)
+        if event.role == "assistant":
+            session.known.mention(text)
+        else:
             session.known.tell(text, "user" if event.role == "user" else "result")
+        if event.role in ("user", "assistant"):
+            _state(session.stated, text[:_STATED_IN], event.page_id)
+
+
+def _state(known: dict[str, tuple[Stated, str]], text: str, page_id: str) -> None:
+    """Take in the values that a text states, the latest last."""
+    for one in stated(text):
+        known.pop(one.name, None)
+        known[one.name] = (one, page_id)
+    while len(known) > _STATED:
+        del known[next(iter(known))]

@@ -54,6 +54,7 @@ class Memory:
         self.tools = tools
         self.lately: dict[int, Lately] = {}  # by workspace; `following.follow` keeps up
         self.packs = Packs()
+        self.forgets = 0  # how often pages were deleted for good, for those who keep their words
         self.counts: defaultdict[str, Counts] = defaultdict(Counts)  # by principal
         self._habits: defaultdict[int, Habits] = defaultdict(Habits)  # by workspace
         self._store: Store | None = None
@@ -188,6 +189,7 @@ class Memory:
 
     def drop(self, workspace: Workspace, page_ids: tuple[str, ...]) -> None:
         """Forget pages in this process: all decoded texts, and their place in working sets."""
+        self.forgets += 1
         self._texts.clear()
         self._text_size = 0
         self._counters.clear()

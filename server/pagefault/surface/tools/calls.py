@@ -155,6 +155,9 @@ def binding_row(bound: calls.Bound) -> dict[str, Any]:
 
 
 def _provenance(binding: calls.Binding) -> dict[str, Any]:
+    if not binding.number:
+        stated = {"stated_in": binding.page, "unit": binding.unit}
+        return {name: value for name, value in stated.items() if value}
     told = {
         "ref": binding.ref,
         "tool": binding.tool,
