@@ -7,9 +7,20 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from tests.measuring import forks, long_conversation, round_trips, storage, working_set
+from tests.measuring import (
+    calls,
+    forks,
+    long_conversation,
+    replay_calls,
+    round_trips,
+    storage,
+    working_set,
+)
 from tests.measuring.conversations import TALKS, turns
-from tests.measuring.filling import LENGTH, texts
+from tests.measuring.filling import LENGTH, memory_at, texts, workspace_in
+
+from pagefault.calls.core import Calls
+from pagefault.guards.presets import DEFAULT
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +52,42 @@ async def test_a_large_working_set_is_measured_with_all_its_pages_mapped(tmp_pat
     figures = await working_set.measure(tmp_path, pages=60, rounds=10)
     assert figures.pop("pages mapped") == 20
     assert all(value > 0 for value in figures.values())
+
+
+async def test_calls_are_measured_among_as_many_as_were_recorded(tmp_path: Path) -> None:
+    await calls.prepare(tmp_path, 120, 50)
+    figures = await calls.measure(tmp_path, rounds=5)
+    assert all(0 < usual <= most for usual, most in figures.values())
+    async with memory_at(f"sqlite:///{tmp_path / 'memory.db'}", tmp_path) as memory:
+        workspace = await workspace_in(memory)
+        assert len(await memory.store.sessions(workspace, 10)) == 3
+        known = await Calls(memory, DEFAULT).learning.experience(workspace)
+    assert known.calls == 120 + 5
+    assert known.examples > 0
+    assert calls.sync_takes(tmp_path, rounds=3) > 0
+
+
+async def test_a_recorded_trace_is_replayed_call_by_call_with_what_was_said(tmp_path: Path) -> None:
+    whole = '{"order": "W3734088", "items": ["B-77120", "B-77121"]}'
+    said = [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "what is in order W3734088?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "name": "look"}]},
+        {"role": "tool", "tool_call_id": "c1", "content": whole},
+    ]
+    made = [
+        {"tool": "look", "arguments": {"id": "W3734088"}, "success": True, "result": whole[:20]},
+        {"tool": "item", "arguments": {"id": "B-77121"}, "success": True, "result": "a lamp"},
+        {"tool": "item", "arguments": {"id": "Z-99999"}, "success": False, "result": "unknown"},
+    ]
+    async with memory_at("sqlite://:memory:", tmp_path) as memory:
+        workspace = await workspace_in(memory)
+        replayed = replay_calls.replay(Calls(memory, DEFAULT), workspace, "trace", made, said)
+        verdicts = [checked.judgement.verdict async for _, checked in replayed]
+        stats = await memory.store.session(workspace, "trace")
+    assert verdicts == ["allow", "allow", "warn"]
+    assert stats is not None
+    assert (stats.tool_calls, stats.bindings) == (3, 2)
 
 
 async def test_a_store_that_is_too_small_to_measure_in_is_refused(redis_program: Path) -> None:

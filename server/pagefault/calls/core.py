@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import anyio
 
 from ..base.errors import PageForgotten
 from ..base.log import Called, EventAdded, LogLine
 from ..base.page import Page
 from ..bindings.stated import Stated, stated
-from ..guards.known import Known
+from ..guards.known import Known, Source
 from ..guards.presets import chosen
 from ..guards.rules import Rules
 from ..memory import Memory
@@ -25,6 +28,7 @@ _TRACKS = 128  # sessions whose calls this process keeps at hand
 _PIECE = 500  # lines read at once
 _STATED = 256  # names of a session that have a stated value
 _STATED_IN = 20_000  # characters of a text that are read for them
+_SOURCES: Mapping[str, Source] = {"user": "user", "system": "rule"}
 _TOLD = 1_000  # latest events of a session whose values are read when it is first looked at
 
 
@@ -45,6 +49,7 @@ class Session:
     looked: int = 0
     asked: str | None = None
     asked_at: int = -1
+    telling: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
 
 
 class Calls:
@@ -94,17 +99,20 @@ class Calls:
             return None
         self._forget()
         session = self.session(seat)
-        if session.known is None:
-            session.known = Known()
-            session.told = await self._late_enough(seat, session.known)
-        while True:
-            lines = await self.memory.store.events(
-                seat.workspace, seat.row.id, session.told, _PIECE
-            )
-            for line in lines:
-                await self._tell(seat, session, line)
-            if len(lines) < _PIECE:
-                return session.known
+        async with session.telling:  # else another check might judge by half of what was said
+            known = session.known
+            if known is None:
+                known = session.known = Known()
+                session.told = await self._late_enough(seat, known)
+            while True:
+                lines = await self.memory.store.events(
+                    seat.workspace, seat.row.id, session.told, _PIECE
+                )
+                for line in lines:
+                    await self._tell(seat, session, known, line)
+                    session.told = line.position
+                if len(lines) < _PIECE:
+                    return known
 
     async def stated(self, seat: Residency, name: str) -> tuple[Stated, str] | None:
         """The value that was last stated under a name, and its page; `known` must have been asked.
@@ -177,11 +185,8 @@ class Calls:
         known.whole = False
         return lines[0].position
 
-    async def _tell(self, seat: Residency, session: Session, line: LogLine) -> None:
+    async def _tell(self, seat: Residency, session: Session, known: Known, line: LogLine) -> None:
         event = line.operation
-        if session.known is None or line.position <= session.told:
-            return
-        session.told = line.position
         if not isinstance(event, EventAdded) or not event.page_id:
             return
         page = await self.page_of(seat.workspace, seat.row.id, event.page_id)
@@ -189,9 +194,9 @@ class Calls:
             return
         text = await self.memory.text(seat.workspace, page.content)
         if event.role == "assistant":
-            session.known.mention(text)
+            known.mention(text)
         else:
-            session.known.tell(text, "user" if event.role == "user" else "result")
+            known.tell(text, _SOURCES.get(event.role, "result"))
         if event.role in ("user", "assistant"):
             _state(session.stated, text[:_STATED_IN], event.page_id)
 
