@@ -3,7 +3,7 @@
 -- end before its first write.
 
 local KEEP = 120      -- seconds in which a commit may be sent again
-local SESSIONLESS = {forget = true, represent = true, collect = true}
+local SESSIONLESS = {forget = true, represent = true, collect = true, archive = true}
 
 local function field(name, value) return '"' .. name .. '":' .. value end
 
@@ -32,6 +32,24 @@ local function holds(page, contents)
     end
   end
   return false
+end
+
+-- Whether the page may not be archived: it is gone, or a session maps or pins it.
+local function in_use(page)
+  local fields = redis.call('HGETALL', key.page(page))
+  for i = 1, #fields, 2 do
+    local kind, handle = string.sub(fields[i], 1, 1), string.sub(fields[i], 2)
+    if kind == 'f' then return true end
+    if kind == 'h' then handle = fields[i + 1] end
+    if kind == 'h' or kind == '#' then
+      local kept = redis.call('HGET', key.resident(handle), page)
+      if (kept and words_of(kept)[2] ~= '-') or redis.call('HEXISTS', key.pinned(handle), page) == 1
+      then
+        return true
+      end
+    end
+  end
+  return #fields == 0
 end
 
 local function session_exists(handle)
@@ -67,6 +85,8 @@ local function objection(commit, last)
     elseif op.kind == 'collect' and not commit.replay
       and holds(op.page, cjson.decode(op.data .. '}').contents) then
       return {'conflict', op.page or ''}
+    elseif op.kind == 'archive' and not commit.replay and in_use(op.page) then
+      return {'conflict', op.page}
     end
     if commit.replay and op.position ~= last + 1 then
       return {'gap', int(op.position), int(last)}

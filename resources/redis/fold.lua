@@ -197,6 +197,25 @@ function fold.collect(line, data)
   end
 end
 
+function fold.archive(line)
+  local page = key.page(line.page)
+  local about = redis.call('HMGET', page, 'h', 'f', 'a')
+  if about[1] and not about[2] then
+    if not about[3] then redis.call('HINCRBY', key.head, 'archived', 1) end
+    redis.call('HSET', page, 'a', line.position)
+  end
+  index(line)
+end
+
+local function unarchive(page)
+  if redis.call('HDEL', page, 'a') == 1 then redis.call('HINCRBY', key.head, 'archived', -1) end
+end
+
+function fold.unarchive(line)
+  unarchive(key.page(line.page))
+  index(line)
+end
+
 -- The page is there and was not forgotten; then the session is noted as one that keeps it.
 local function may_keep(page, handle)
   local found = redis.call('HMGET', key.page(page), 'h', 'f')
@@ -342,6 +361,7 @@ function fold.forget(line, _, touched)
     redis.call('HSET', page, 'f', line.position)
     redis.call('HINCRBY', key.head, 'pages', -1)
   end
+  unarchive(page)
   index(line)
 end
 

@@ -8,7 +8,7 @@
 local W = KEYS[1]
 
 local key = {
-  head = W .. ':head',          -- hash: position, content, indexable (the last of each), pages alive
+  head = W .. ':head',          -- hash: position, content, indexable (the last of each), pages alive, archived
   counters = W .. ':counters',  -- hash: prefix of ids -> the last number given out
   log = W .. ':log',            -- stream: line n has the id n-0
   indexable = W .. ':indexable',-- list: positions of the lines that an index follows
@@ -43,7 +43,8 @@ function key.pinned(handle) return W .. ':si:' .. handle end
 -- the line at the position), `^POSITION` the head before the one that the line there made, `rN.L` "content tokens origin" of level L of version
 -- N, `b` contents that it holds beside its text, `x` contents of levels that were replaced, `#HANDLE` for another session in which it is, or
 -- was, mapped or pinned, `s` the links of the home branch to what supersedes it, `s@HANDLE` those of
--- another ("position page position page …", the page "-" where it is read itself again)
+-- another ("position page position page …", the page "-" where it is read itself again), `a` position
+-- of the line since which it is archived
 function key.page(id) return W .. ':p:' .. id end
 -- list: positions of its lines; set: pages that name it in derived_from
 function key.trail(id) return W .. ':pl:' .. id end

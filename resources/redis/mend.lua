@@ -54,6 +54,15 @@ function mend.numbers(last, content, head, counters, handles)
   return 1
 end
 
+-- A content in other bytes that say the same, where it is still in the single chunk that begins so;
+-- the bytes that this has saved.
+function mend.content(id, before, after)
+  local kept = redis.call('GET', key.content(id))
+  if not kept or string.sub(kept, 1, #before) ~= before then return 0 end
+  redis.call('SET', key.content(id), after)
+  return #kept - #after
+end
+
 local arguments = {}
 for i = 2, #ARGV do arguments[#arguments + 1] = ARGV[i] end
 return mend[ARGV[1]](unpack(arguments))

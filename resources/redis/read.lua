@@ -3,6 +3,8 @@
 
 local BATCH = 256          -- of a list, while a walk looks for those that it wants
 local LOOKED_FOR = 2048    -- contents that may be gone, in one answer
+local MOVED = 8192         -- bytes that moving a page inside an index counts as
+local MOVES = {archive = true, unarchive = true}
 local READ_AHEAD = 65536   -- bytes of a page's content that are sent along with it
 
 local ask = {}
@@ -77,14 +79,14 @@ local function version_words(page, version)
 end
 
 -- home, position of the tombstone, version, the page's first line, the line of the version, what
--- supersedes the page
+-- supersedes the page, since when it is archived
 local function page_as_read(page, handle)
-  local about = redis.call('HMGET', key.page(page), 'h', 'f')
+  local about = redis.call('HMGET', key.page(page), 'h', 'f', 'a')
   if not about[1] then return false end
   local version = head_of(page, handle)
   local first = line_at(version_words(page, '1')[1])
   local line = version == '1' and '' or line_at(version_words(page, version)[1])
-  return {about[1], about[2] or '', version, first, line, superseded_by(page, handle)}
+  return {about[1], about[2] or '', version, first, line, superseded_by(page, handle), about[3] or ''}
 end
 
 -- Pages, each with what supersedes it; the others are left out.
@@ -117,8 +119,8 @@ function ask.page(handle, name)
   if not found then return '' end
   local content = key.content(version_words(name, found[3])[2])
   local small = redis.call('STRLEN', content) <= READ_AHEAD
-  found[7] = ask.levels(name, found[3])
-  found[8] = small and redis.call('GET', content) or ''
+  found[8] = ask.levels(name, found[3])
+  found[9] = small and redis.call('GET', content) or ''
   return found
 end
 
@@ -161,6 +163,8 @@ end
 
 local function is_alive(page) return redis.call('HEXISTS', key.page(page), 'f') == 0 end
 
+local function is_archived(page) return redis.call('HEXISTS', key.page(page), 'a') == 1 end
+
 local function is_mapped(page, handle)
   local kept = redis.call('HGET', key.resident(handle), page)
   return kept and words_of(kept)[2] ~= '-'
@@ -174,7 +178,8 @@ function ask.recent(handle, limit, unmapped, ...)
     for _, branch in ipairs(lineage_of(handle)) do
       local list = key.home(branch.handle, page_type)
       latest(list, branch.upto, pages, tonumber(limit), function(page)
-        return is_alive(page) and not (unmapped == '1' and is_mapped(page, handle))
+        return is_alive(page)
+          and not (unmapped == '1' and (is_mapped(page, handle) or is_archived(page)))
       end)
     end
     for _, page in ipairs(pages) do found[#found + 1] = page_as_read(page, handle) end
@@ -329,9 +334,9 @@ function ask.session_log(handle, after, limit) return lines(key.lines(handle), a
 function ask.page_log(page, after, limit) return lines(key.trail(page), after, limit) end
 
 function ask.totals()
-  local head = redis.call('HMGET', key.head, 'position', 'content', 'indexable', 'pages')
-  for i = 1, 4 do head[i] = head[i] or '0' end
-  return {head[1], head[2], head[3], head[4], int(redis.call('ZCARD', key.handles))}
+  local head = redis.call('HMGET', key.head, 'position', 'content', 'indexable', 'pages', 'archived')
+  for i = 1, 5 do head[i] = head[i] or '0' end
+  return {head[1], head[2], head[3], head[4], int(redis.call('ZCARD', key.handles)), head[5]}
 end
 
 function ask.counters()
@@ -352,7 +357,8 @@ local function field_of(line, name)
 end
 
 -- A line with the page's first line, the number of its session, its content and hint, each with its
--- id, and the line that had made the version it goes back to; nothing for a page that was forgotten.
+-- id, the line that had made the version it goes back to, and whether the page is archived by now;
+-- nothing for a page that was forgotten.
 local function indexed(line)
   local page, handle = field_of(line, 'page'), field_of(line, 'session')
   if not is_alive(page) then return false end
@@ -366,21 +372,25 @@ local function indexed(line)
   end
   local content, hint = int(data.content), data.hint and int(data.hint) or '-'
   return {line, own and '' or line_at(first), redis.call('HGET', key.session(handle), 'number'),
-    content, text_of(content), hint, text_of(hint), again}
+    content, text_of(content), hint, text_of(hint), again, is_archived(page) and 1 or 0}
 end
 
 -- What follows a position: where that has led, the last position to follow, pages that were
--- forgotten, what is to be indexed, until there are so many or they are so large; and whether any
--- page was ever superseded.
+-- forgotten, what is to be indexed, until there are so many or they are so large; whether any page
+-- was ever superseded; and pages that were archived, or no longer, with whether they are by now.
 function ask.follow(after, limit, bytes)
   local head = redis.call('HMGET', key.head, 'indexable', 'position')
-  local reached, size, forgotten, found = tonumber(after), 0, {}, {}
+  local reached, size, forgotten, found, moved = tonumber(after), 0, {}, {}, {}
   local ahead = positions(key.indexable, after, tonumber(limit))
   for i, position in ipairs(ahead) do
     if size >= tonumber(bytes) then break end
     local line = line_at(position)
     if field_of(line, 'kind') == 'forget' then
       forgotten[#forgotten + 1] = field_of(line, 'page')
+    elseif MOVES[field_of(line, 'kind')] then
+      local page = field_of(line, 'page')
+      if is_alive(page) then moved[#moved + 1] = {page, is_archived(page) and 1 or 0} end
+      size = size + MOVED
     else
       local entry = indexed(line)
       if entry then
@@ -391,7 +401,7 @@ function ask.follow(after, limit, bytes)
     reached = tonumber(position)
   end
   return {int(reached), head[1] or '0', head[2] or '0', forgotten, found,
-    redis.call('EXISTS', key.linked)}
+    redis.call('EXISTS', key.linked), moved}
 end
 
 return ask[ARGV[1]](unpack(rest(2)))

@@ -493,7 +493,7 @@ async def test_a_checkpoint_and_a_restore_are_noticed_by_who_plans_on_the_sessio
 # After any history
 
 # What changes a page for everybody, or makes a session.
-_FOR_ALL = ("forget", "represent", "fork")
+_FOR_ALL = ("forget", "represent", "fork", "archive", "unarchive")
 later = st.lists(steps.filter(lambda step: step.kind not in _FOR_ALL and not step.stale))
 
 

@@ -133,7 +133,7 @@ METHODS: dict[str, tuple[int, Call]] = {
 # They move or read everything, or nothing.
 OTHERS = {
     *("replay", "backup", "examine", "renumber", "restate"),
-    *("rebuild_index", "reclaim", "close"),
+    *("rebuild_index", "reclaim", "repack", "close"),
 }
 
 

@@ -11,6 +11,7 @@ from tests.stores.making import Bench, added, mapped, said
 
 from pagefault.base.log import (
     HERE,
+    Archived,
     Called,
     Checkpointed,
     Collected,
@@ -31,6 +32,7 @@ from pagefault.base.log import (
     Superseded,
     Touched,
     TurnBegan,
+    Unarchived,
 )
 from pagefault.base.page import PREFIXES
 from pagefault.paging.reach import Garbage, Reach
@@ -86,6 +88,9 @@ KINDS = (
     "call",
     "supersede",
     "supersede",
+    "archive",
+    "archive",
+    "unarchive",
 )
 
 
@@ -174,7 +179,26 @@ class Chronicle:
         if step.kind == "supersede":
             by = alive[step.number % len(alive)] if step.number % 7 else None
             return [Superseded(session=step.session, page_id=page, by=by)]
+        if step.kind == "archive" and await self._in_use(page):
+            return []
         return _WITH_PAGE[step.kind](step, page)
+
+    async def _in_use(self, page: str) -> bool:
+        """Whether a session maps or pins the page, so that it cannot be archived."""
+        for session in SESSIONS:
+            residents = await self.bench.store.residents(self.bench.workspace, session)
+            if any(one.page_id == page and one.level is not None for one in residents):
+                return True
+        return page in await self._pinned()
+
+    async def _pinned(self) -> set[str]:
+        """The pages that a session pins, also one that is not mapped there."""
+        pins: set[tuple[str | None, str]] = set()
+        for line in await self.bench.store.log(self.bench.workspace, 0, 10_000):
+            pin = line.operation
+            if isinstance(pin, Pinned):
+                (pins.add if pin.pinned else pins.discard)((pin.session, pin.page_id))
+        return {page for _, page in pins}
 
     async def _forked(self, step: Step) -> Commit | None:
         """A fork of the step's session, with what is mapped in it."""
@@ -412,6 +436,14 @@ def _fault(step: Step, page: str) -> list[Operation]:
     return [asked, *_map(step, page)]
 
 
+def _archive(_: Step, page: str) -> list[Operation]:
+    return [Archived(page_id=page)]
+
+
+def _unarchive(step: Step, page: str) -> list[Operation]:
+    return [Unarchived(session=step.session, page_id=page)]
+
+
 def _forget(step: Step, page: str) -> list[Operation]:
     return [Forgotten(session=step.session, page_id=page, reason=step.words[0])]
 
@@ -436,6 +468,8 @@ _WITH_PAGE = {
     "unpin": _unpin,
     "fault": _fault,
     "forget": _forget,
+    "archive": _archive,
+    "unarchive": _unarchive,
 }
 
 
@@ -462,7 +496,8 @@ async def everything(bench: Bench) -> dict[str, object]:
 
 async def _totals(bench: Bench) -> dict[str, int]:
     totals = await bench.store.totals(bench.workspace)
-    return {name: totals[name] for name in ("sessions", "pages", "contents", "lines")}
+    names = ("sessions", "pages", "contents", "lines", "archived")
+    return {name: totals[name] for name in names}
 
 
 async def _of_session(bench: Bench, session: str, page_ids: list[str]) -> list[object]:

@@ -39,7 +39,10 @@ async def test_a_file_from_before_sessions_had_a_policy_gives_none_to_its_sessio
     path = tmp_path / "memory.db"
     await filled(path)
     db = apsw.Connection(str(path))
-    db.execute("ALTER TABLE session DROP COLUMN policy; DROP TABLE superseded")
+    db.execute(
+        "ALTER TABLE session DROP COLUMN policy; DROP TABLE superseded;"
+        "DROP INDEX page_archived; ALTER TABLE page DROP COLUMN archived"
+    )
     db.pragma("user_version", 4)
     db.close()
     bench = await Bench.at(SqliteStore.open(path))
@@ -143,6 +146,8 @@ async def test_a_file_of_the_first_schema_is_brought_to_the_present_one(path: Pa
         ALTER TABLE written DROP COLUMN position;
         DROP TABLE reverted;
         DROP TABLE superseded;
+        DROP INDEX page_archived;
+        ALTER TABLE page DROP COLUMN archived;
         DROP INDEX log_of_moves;
         DROP INDEX log_of_checkpoints;
         DROP INDEX log_of_calls;

@@ -179,6 +179,26 @@ class Collected(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Archived(Operation):
+    """Nobody has used the page for long: it is kept small, and found behind all that is not so.
+
+    It reads, faults and exports as before.
+    """
+
+    kind = "archive"
+    page_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unarchived(Operation):
+    """The page was used again, and is no longer archived."""
+
+    kind = "unarchive"
+    durable = False
+    page_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned(Operation):
     """The page is kept mapped in the session, or no longer; ``until_turn`` None is for good."""
 
@@ -422,6 +442,8 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Superseded,
     Represented,
     Collected,
+    Archived,
+    Unarchived,
     Pinned,
     Forgotten,
     Checkpointed,

@@ -77,7 +77,7 @@ class Page:
     image or recording (`base.media`). ``levels``: what is kept beside level 0, level to origin,
     content id and tokens; None where many pages were read at once, without it. ``superseded_by``:
     the page that the session reads in its place, then what that is superseded by, and so on; the
-    last of them counts.
+    last of them counts. ``archived``: it is kept small until it is used again.
     """
 
     page_id: str
@@ -104,6 +104,7 @@ class Page:
     position: int = 0
     blobs: tuple[int, ...] = ()
     superseded_by: tuple[str, ...] = ()
+    archived: bool = False
     levels: Mapping[int, tuple[str, int, int]] | None = field(default=None, compare=False)
 
 

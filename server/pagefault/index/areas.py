@@ -2,6 +2,9 @@
 
 It is a full text table of its own, so that no statistic crosses a workspace, let alone a principal,
 and a row in each of the index's tables for what is in it. The text is in none of them.
+
+Archived pages have an area of their own beside it, so that what is no longer asked for makes no
+search slower. All documents of a page are in the same of the two.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS index_area (
   area INTEGER PRIMARY KEY,
   principal INTEGER NOT NULL,
-  workspace INTEGER NOT NULL,
+  workspace INTEGER NOT NULL, -- below 0: of the archived pages of that workspace
   format INTEGER NOT NULL,
   documents INTEGER NOT NULL DEFAULT 0,
   newest INTEGER NOT NULL DEFAULT 0, -- largest log position
@@ -74,6 +77,11 @@ class Area:
         return f"index_terms_{self.number}"
 
 
+def part(workspace: int, *, archived: bool) -> int:
+    """Under which number a workspace's area is found, or that of its archived pages."""
+    return -workspace if archived else workspace
+
+
 def keep_plans(db: apsw.Connection) -> None:
     """Spare the connection from planning a prepared query anew whenever other values are bound.
 
@@ -98,6 +106,12 @@ def find(db: apsw.Connection, principal: int, workspace: int) -> Area | None:
         return None
     number, made_by, documents, newest = row
     return Area(number, made_by, documents, newest)
+
+
+def of(db: apsw.Connection, principal: int, workspace: int) -> list[Area]:
+    """The areas that a workspace has: of its pages, and of its archived ones."""
+    parts = (part(workspace, archived=archived) for archived in (False, True))
+    return [area for key in parts if (area := find(db, principal, key)) is not None]
 
 
 def establish(db: apsw.Connection, principal: int, workspace: int) -> Area:

@@ -11,7 +11,7 @@ class Document:
 
     `session` is the branch that the version was written on, or that went back to it, `created_at`
     the time of the message itself (Unix seconds), `importance` a share from 0 to 1, `position` the
-    place in the log, which only ever grows.
+    place in the log, which only ever grows. `archived`: whether the page is, with all its versions.
     """
 
     workspace: int
@@ -27,6 +27,7 @@ class Document:
     created_at: float | None
     importance: float
     position: int
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

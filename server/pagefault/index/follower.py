@@ -186,11 +186,11 @@ class Follower:
             strangers = [
                 row
                 for row in db.execute("SELECT principal, workspace, documents FROM index_area")
-                if row[1] not in known
+                if abs(row[1]) not in known
             ]
         if remove:
             for principal, workspace, _ in strangers:
-                self.reset(principal, workspace)
+                self.reset(principal, abs(workspace))
         return sum(documents for *_, documents in strangers)
 
     def scrub(self) -> bool:
@@ -213,7 +213,8 @@ class Follower:
         """How many versions of pages a search of the workspace looks through."""
         with self._reading() as db:
             found = db.execute(
-                "SELECT coalesce(sum(documents), 0) FROM index_area WHERE workspace=?", (workspace,)
+                "SELECT coalesce(sum(documents), 0) FROM index_area WHERE abs(workspace)=?",
+                (workspace,),
             )
             return int(found.get)
 

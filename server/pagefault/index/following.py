@@ -5,8 +5,8 @@ A store reads the entries from wherever its log lies. What becomes of them is th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import apsw
@@ -27,6 +27,7 @@ class Entry:
     ``page`` is the operation that made the page, the line's own for a first version;
     ``recorded_at`` is when it did (Unix seconds). ``branch`` is the store's number for the
     session of the line. ``again``: the operation that had made the version gone back to.
+    ``archived``: whether the page is by now.
     """
 
     line: LogLine
@@ -34,6 +35,7 @@ class Entry:
     recorded_at: float
     branch: int
     again: PageAdded | VersionAdded | None = None
+    archived: bool = False
 
     @property
     def made(self) -> PageAdded | VersionAdded:
@@ -55,6 +57,8 @@ class Entry:
 class Piece:
     """A stretch of the log: its entries in order, then the ids of the pages forgotten in it.
 
+    ``moved``: the pages that were archived in it, or were no longer; True: they are by now.
+
     With the piece in, the index knows everything up to ``reached``, a log position. Nothing
     forgotten later than that belongs here: its entries may come with the next piece.
     """
@@ -62,6 +66,7 @@ class Piece:
     entries: Sequence[Entry]
     forgotten: Sequence[str]
     reached: int
+    moved: Mapping[str, bool] = field(default_factory=dict)
 
 
 def fitting(entries: Iterable[Entry]) -> tuple[list[Entry], bool]:
@@ -94,6 +99,8 @@ def advance(
     """
     added = documents(workspace, piece.entries, text_of)
     fulltext.add(db, principal, added, text_of)
+    for page_id, archived in piece.moved.items():
+        fulltext.settle(db, principal, workspace, page_id, text_of, archived=archived)
     for page_id in piece.forgotten:
         fulltext.remove(db, principal, workspace, page_id, text_of)
 
@@ -114,4 +121,5 @@ def _document(workspace: int, entry: Entry, text_of: TextOf) -> Document:
         created_at=entry.recorded_at if page.created_at is None else page.created_at,
         importance=made.importance,
         position=entry.line.position,
+        archived=entry.archived,
     )

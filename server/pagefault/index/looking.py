@@ -17,7 +17,7 @@ from .follower import APPLICATION_ID, FORMAT
 _BUSY_MS = 2_000
 _FOLLOWED = (
     "SELECT f.workspace, f.reached, (SELECT count(*) FROM index_document d JOIN index_area a"
-    " ON a.area=d.area WHERE a.workspace=f.workspace) FROM followed f WHERE f.format=?"
+    " ON a.area=d.area WHERE abs(a.workspace)=f.workspace) FROM followed f WHERE f.format=?"
 )
 
 

@@ -3,13 +3,14 @@
 Two things keep the cost from growing with the store. A term that more than `COMMON` rows hold is
 read no further, since it hardly tells them apart; only when a question has no other does it count,
 for the newest of them. And few places are looked at closer, more only when the filters of a search
-leave too few of these.
+leave too few of these. Archived pages are looked through only where the others do not answer
+enough, and come after them; by its id each is found at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import apsw
@@ -65,22 +66,43 @@ def search(db: apsw.Connection, principal: int, asked: Search) -> list[Hit]:
     hits: list[Hit] = []
     if question.terms and asked.limit > 0:
         with db:  # one view of the file for all that is read
-            area = areas.find(db, principal, asked.workspace)
-            if area is not None and area.format == INDEX_FORMAT:
-                hits = _search(db, area, asked, question)
+            found = areas.of(db, principal, asked.workspace)
+            hits = _search(
+                db, [area for area in found if area.format == INDEX_FORMAT], asked, question
+            )
     return hits[asked.offset : asked.offset + asked.limit]
 
 
-def _search(db: apsw.Connection, area: Area, asked: Search, question: query.Question) -> list[Hit]:
-    within = _range(db, area, asked)
-    if within is None:
-        return []
-    reader = Reader(db, area, asked)
-    best = _best(_telling(db, within, question.terms), within.documents, reader, asked)
+def _search(
+    db: apsw.Connection, parts: Sequence[Area], asked: Search, question: query.Question
+) -> list[Hit]:
+    """The hits of each part behind those of the one before, where that has too few."""
+    best: list[Hit] = []
+    readers: list[tuple[Reader, _Range]] = []
+    for area in parts:
+        within = _range(db, area, asked)
+        if within is not None:
+            reader = Reader(db, area, asked)
+            readers.append((reader, within))
+            if len(best) < asked.offset + asked.limit:
+                telling = _telling(db, within, question.terms)
+                best += _behind(best, _best(telling, within.documents, reader, asked))
     top = best[0].score if best else 0.0
-    named = reader.named(question.page_ids, (within.first, within.last), above=top)
+    named = [
+        hit
+        for reader, within in readers
+        for hit in reader.named(question.page_ids, (within.first, within.last), above=top)
+    ]
     ids = {hit.page_id for hit in named}
     return named + [hit for hit in best if hit.page_id not in ids]
+
+
+def _behind(before: Sequence[Hit], hits: Sequence[Hit]) -> list[Hit]:
+    """The same hits in their order, each with a smaller score than any of those before."""
+    if not before:
+        return list(hits)
+    last = before[-1].score
+    return [replace(hit, score=last * hit.score / (last + hit.score)) for hit in hits]
 
 
 def _range(db: apsw.Connection, area: Area, asked: Search) -> _Range | None:

@@ -18,10 +18,13 @@ class State:
 
 
 def state(db: apsw.Connection, principal: int, workspace: int) -> State:
-    """Look at an area; one that is not there has no documents."""
-    area = areas.find(db, principal, workspace)
-    if area is None:
-        return State(0, ())
+    """Look at the areas of a workspace; one that is not there has no documents."""
+    found = [_state(db, area) for area in areas.of(db, principal, workspace)]
+    complaints = (complaint for one in found for complaint in one.complaints)
+    return State(sum(one.documents for one in found), tuple(complaints))
+
+
+def _state(db: apsw.Connection, area: areas.Area) -> State:
     documents: int = db.execute(
         "SELECT count(*) FROM index_document WHERE area=?", (area.number,)
     ).get

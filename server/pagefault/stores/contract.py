@@ -279,7 +279,8 @@ class Store(Protocol):
         """Let the commit happen whole, or not at all.
 
         It is also a conflict to bring content of a page that was forgotten, or derives from one,
-        and to collect what a version of the page, its hint or its event holds.
+        to collect what a version of the page, its hint or its event holds, and to archive what is
+        no page, or mapped or pinned in a session.
         A key that the session's lineage had written by the fork is a repeat too.
 
         Raises:
@@ -324,7 +325,8 @@ class Store(Protocol):
     ) -> list[Page]:
         """The latest claims, summaries and the like of the lineage, then its latest other pages.
 
-        At most ``limit`` of each; ``unmapped``: only those that are not mapped in the session.
+        At most ``limit`` of each; ``unmapped``: only those that are neither mapped in the session
+        nor archived.
         """
         ...
 
@@ -449,7 +451,8 @@ class Store(Protocol):
         ...
 
     async def totals(self, workspace: Workspace) -> Mapping[str, int]:
-        """Counts: ``sessions``, ``pages`` alive, log ``lines``; ``contents``: the last number.
+        """Counts: ``sessions``, ``pages`` alive, those of them that are ``archived``, log
+        ``lines``; ``contents``: the last number.
 
         ``unindexed``: log positions that the index does not know yet.
         """
@@ -479,6 +482,14 @@ class Store(Protocol):
 
         With ``remove``, the parts of the index that they are in are dropped, and made anew by the
         next search.
+        """
+        ...
+
+    async def repack(self, workspace: Workspace, contents: Sequence[int]) -> int:
+        """Keep these contents in as few bytes as it takes; how many bytes that has saved.
+
+        Whoever reads them notices nothing. What is gone, damaged or too large for one step of the
+        store stays as it is.
         """
         ...
 

@@ -29,10 +29,11 @@ from ...base.log import (
     contents_of,
     data_of,
 )
-from ..codec import Kept, keep, restore
+from ..codec import Kept, keep, packed, restore
 from ..contract import Applied, Commit, Conflict, Moment, Session
 
 CHUNK = 2**19  # bytes of a content that go with a commit; what is longer is sent before it
+HEADER = 20  # bytes of a content's first chunk before its own: codec, chunks, checksum
 _CONTENTS = ("content", "hint", "payload")
 _NAMES = ("event_id", "cause", "failed", "by")  # fields of the data that may hold a placeholder
 
@@ -179,15 +180,27 @@ def restored(stored: Sequence[bytes], what: str) -> bytes:
         StoreDamaged: they are not the bytes that were written.
     """
     first, *further = stored
-    if len(first) < 20:
+    if len(first) < HEADER:
         message = f"{what} is missing. Run `pagefault doctor`."
         raise StoreDamaged(message)
-    return restore(Kept(first[0], first[4:20], b"".join((first[20:], *further))), what)
+    data = b"".join((first[HEADER:], *further))
+    return restore(Kept(first[0], first[4:HEADER], data), what)
 
 
 def stored(plain: bytes) -> bytes:
     """Bytes as a content of a single chunk has them."""
-    kept = keep(plain)
+    return _single(keep(plain))
+
+
+def repacked(first: bytes) -> bytes | None:
+    """A content of a single chunk in fewer bytes; None where it has the fewest, or is damaged."""
+    if len(first) < HEADER:
+        return None
+    kept = packed({0: Kept(first[0], first[4:HEADER], first[HEADER:])}).get(0)
+    return None if kept is None else _single(kept)
+
+
+def _single(kept: Kept) -> bytes:
     return bytes([kept.codec]) + b"001" + kept.checksum + kept.data
 
 

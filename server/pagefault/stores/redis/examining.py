@@ -14,6 +14,7 @@ from typing import Any
 from ...base.errors import StoreDamaged
 from ...base.exported import contents_of
 from ...base.log import (
+    Archived,
     Collected,
     EventAdded,
     Forgotten,
@@ -22,6 +23,7 @@ from ...base.log import (
     Represented,
     Reverted,
     SessionOpened,
+    Unarchived,
     VersionAdded,
 )
 from ..contract import Damage, Examination, Workspace
@@ -55,6 +57,7 @@ class Told:
     odd: list[str] = field(default_factory=list)
     pages: dict[str, int] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
+    archived: set[str] = field(default_factory=set)
     collected: set[int] = field(default_factory=set)
     sessions: set[str] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -105,6 +108,13 @@ class Told:
             at = self.documents.setdefault(made.page_id, [])
             at.append(-line.position if isinstance(made, Forgotten) else line.position)
 
+        if isinstance(made, Archived | Unarchived):
+            self.indexable = line.position
+        if isinstance(made, Archived) and made.page_id not in self.forgotten:
+            self.archived.add(made.page_id)
+        elif isinstance(made, Unarchived | Forgotten):
+            self.archived.discard(made.page_id)
+
     def indexed(self, reached: int) -> int:
         """How many documents an index has that has followed the log up to a position."""
         followed = ([at for at in all_ if abs(at) <= reached] for all_ in self.documents.values())
@@ -120,9 +130,10 @@ class Told:
 class Keys:
     """What a workspace's keys say beside its log.
 
-    The first five were read before the log: its last position and content id, the last position
-    that an index follows, pages alive, sessions. The rest was read after it: counters of ids, pages
-    that are there and were not forgotten, sessions, each with its revision and how it stands.
+    The first six were read before the log: its last position and content id, the last position
+    that an index follows, pages alive, sessions, archived pages. The rest was read after it:
+    counters of ids, pages that are there and were not forgotten, sessions, each with its revision
+    and how it stands.
     """
 
     position: int
@@ -130,6 +141,7 @@ class Keys:
     indexable: int
     pages: int
     sessions: int
+    archived: int
     counters: Mapping[str, int]
     alive: Pages
     standings: Mapping[str, tuple[int, Standing]]
@@ -162,6 +174,8 @@ def miscounts(told: Told, keys: Keys) -> Iterator[str]:
     alive = told.pages.keys() - told.forgotten
     if len(alive) != keys.pages:
         yield f"{keys.pages:,} pages are counted, and {len(alive):,} are alive"
+    if len(told.archived) != keys.archived:
+        yield f"{keys.archived:,} pages count as archived, and {len(told.archived):,} are"
     if len(told.sessions) != keys.sessions:
         yield f"{keys.sessions:,} sessions are counted, and {len(told.sessions):,} were opened"
     for prefix, last in sorted(told.numbers.items()):
@@ -265,7 +279,7 @@ class Examiner:
         return await self._told(Told(folded=Folded()), None)
 
     async def _head(self) -> dict[str, int]:
-        names = ("position", "content", "indexable", "pages", "sessions")
+        names = ("position", "content", "indexable", "pages", "sessions", "archived")
         return dict(zip(names, map(int, await self._ask("totals")), strict=True))
 
     async def _told(self, told: Told, until: int | None) -> Told:

@@ -173,19 +173,20 @@ class Following:
         answer = await self._link.script(
             self._read, place, "follow", after, PIECE_ENTRIES, PIECE_BYTES
         )
-        reached, indexable, position, forgotten, found, linked = answer
+        reached, indexable, position, forgotten, found, linked, moved = answer
         if linked:
             self._linked.add(workspace.key)
         texts: dict[int, bytes] = {}
         sessions: dict[int, str] = {}
         entries = [await self._entry(place, one, texts, sessions) for one in found]
-        piece = Piece(entries, [page.decode() for page in forgotten], int(reached))
+        places = {page.decode(): bool(archived) for page, archived in moved}
+        piece = Piece(entries, [page.decode() for page in forgotten], int(reached), places)
         return _Read(after, piece, texts, sessions, int(indexable), int(position))
 
     async def _entry(
         self, place: str, one: Sequence[Any], texts: dict[int, bytes], sessions: dict[int, str]
     ) -> Entry:
-        entry, first, branch, *contents, again = one
+        entry, first, branch, *contents, again, archived = one
         line = line_of(entry)
         page, recorded_at = page_added(first or entry)
         sessions[int(branch)] = str(line.operation.session)
@@ -194,7 +195,7 @@ class Following:
                 with suppress(StoreError):  # damaged: its readers hear so, the index has no words
                     texts[int(number)] = await self.whole(place, int(number), stored)
         made_again: Any = line_of(again).operation if again else None
-        return Entry(line, page, recorded_at, int(branch), made_again)
+        return Entry(line, page, recorded_at, int(branch), made_again, bool(archived))
 
     async def whole(self, place: str, number: int, first: bytes) -> bytes:
         """The plain bytes of a content whose first chunk was read.

@@ -41,6 +41,7 @@ def renumbering(told: Told) -> list[Argument]:
         ["position", str(told.position)],
         ["indexable", str(told.indexable)],
         ["pages", str(len(told.pages.keys() - told.forgotten))],
+        ["archived", str(len(told.archived))],
     ]
     return [
         "numbers",

@@ -40,7 +40,7 @@ def line_of(entry: Entry) -> LogLine:
 
 def page_of(answer: Sequence[Any]) -> Page:
     """A page at a version: from its first line, and the version's own where that is another."""
-    home, _, version, first, line, superseded_by, *_ = answer
+    home, _, version, first, line, superseded_by, archived, *_ = answer
     made = line_of(first)
     page: Any = made.operation
     at: Any = line_of(line).operation if line else page
@@ -69,6 +69,7 @@ def page_of(answer: Sequence[Any]) -> Page:
         position=made.position,
         blobs=at.blobs,
         superseded_by=tuple(by.decode() for by in superseded_by),
+        archived=bool(archived),
     )
 
 

@@ -37,7 +37,17 @@ from ..moving import move
 from ..sqlite import SqliteStore
 from . import reading
 from .address import Address, read_address
-from .drafting import draft, draft_replay, hash_of, restored, session_of, stored
+from .drafting import (
+    HEADER,
+    chunks_of,
+    draft,
+    draft_replay,
+    hash_of,
+    repacked,
+    restored,
+    session_of,
+    stored,
+)
 from .examining import Examiner
 from .following import Following
 from .link import Link, Script
@@ -168,7 +178,7 @@ class RedisStore:
         page = reading.page_of(found)
         if reading.is_forgotten(found):
             raise forgotten(page.page_id)
-        levels, first = found[6:]
+        levels, first = found[7:]
         if first:
             plain = await self._following.whole(self._place(workspace), page.content, first)
             self._keep_ahead(workspace, {page.content: plain})
@@ -351,7 +361,7 @@ class RedisStore:
 
     async def totals(self, workspace: Workspace) -> Mapping[str, int]:
         """Counts of what the workspace holds."""
-        position, contents, indexable, pages, sessions = map(
+        position, contents, indexable, pages, sessions, archived = map(
             int, await self._ask(workspace, "totals")
         )
         return {
@@ -360,6 +370,7 @@ class RedisStore:
             "contents": contents,
             "lines": position,
             "unindexed": self._following.behind(workspace, indexable),
+            "archived": archived,
         }
 
     async def examine(self, workspace: Workspace) -> Examination:
@@ -393,6 +404,24 @@ class RedisStore:
         for principal in await self._registry.principals():
             known |= {workspace.key for workspace, _ in await self._registry.all(principal)}
         return await self._following.tidy(known, remove=remove)
+
+    async def repack(self, workspace: Workspace, contents: Sequence[int]) -> int:
+        """Keep contents of a single chunk in as few bytes as it takes.
+
+        Others stay as they are: who has read a first chunk asks for the further ones by number.
+        """
+        place = self._place(workspace)
+        saved = 0
+        for number in contents:
+            first = await self._ask(workspace, "content", number)
+            if first and chunks_of(first) == 1:
+                smaller = await anyio.to_thread.run_sync(repacked, first)
+                if smaller is not None:
+                    header = first[:HEADER]
+                    saved += await self._link.script(
+                        self._mend, place, "content", number, header, smaller
+                    )
+        return saved
 
     async def reclaim(self, *, whole: bool = False) -> Reclaimed:  # noqa: ARG002
         """Nothing: the server sees to its memory itself."""

@@ -115,7 +115,7 @@ def renumber(db: apsw.Connection, workspace: int) -> None:
         " content=max(content,(SELECT coalesce(max(key)-?2,0) FROM content"
         " WHERE key>?2 AND key<?3)),"
         " indexable=(SELECT coalesce(max(key)-?2,0) FROM log WHERE key>?2 AND key<?3"
-        " AND kind IN ('page','version','revert')) WHERE key=?1",
+        " AND kind IN ('page','version','revert','archive','unarchive')) WHERE key=?1",
         (workspace, *span),
     )
     taken = db.execute(_TAKEN, (workspace, *span)).fetchall()

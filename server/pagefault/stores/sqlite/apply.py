@@ -6,6 +6,7 @@ Everything is checked before the first write that cannot be taken back by the ca
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
@@ -14,6 +15,7 @@ import apsw
 
 from ...base.log import (
     HERE,
+    Archived,
     Called,
     Collected,
     EventAdded,
@@ -68,7 +70,7 @@ def _conflict(db: apsw.Connection, commit: Commit, projection: Projection) -> Co
     for (handle, page_id), version in commit.heads.items():
         if head(db, commit.workspace.key, page_id, handle) != version:
             return Conflict(page_id)
-    subject = _forgotten(db, commit) or _not_garbage(db, commit)
+    subject = _forgotten(db, commit) or _not_garbage(db, commit) or _in_use(db, commit)
     return None if subject is None else Conflict(subject)
 
 
@@ -106,6 +108,25 @@ def _not_garbage(db: apsw.Connection, commit: Commit) -> str | None:
             if row is not None:
                 return str(row[0])
     return None
+
+
+def _in_use(db: apsw.Connection, commit: Commit) -> str | None:
+    """A page that the commit would archive though a session maps or pins it, or it is not there."""
+    named = [line.page_id for line in commit.operations if isinstance(line, Archived)]
+    row = (
+        db.execute(
+            "SELECT j.value FROM json_each(?2) j"
+            " LEFT JOIN page p ON p.ws=?1 AND p.id=j.value AND p.forgotten IS NULL"
+            " WHERE p.id IS NULL OR EXISTS (SELECT 1 FROM session s JOIN resident r"
+            " ON r.ses=s.key AND r.page=p.id WHERE s.ws=?1 AND r.level IS NOT NULL)"
+            " OR EXISTS (SELECT 1 FROM session s JOIN pin n ON n.ses=s.key AND n.page=p.id"
+            " WHERE s.ws=?1) LIMIT 1",
+            (commit.workspace.key, json.dumps(named)),
+        ).fetchone()
+        if named
+        else None
+    )
+    return None if row is None else str(row[0])
 
 
 def head(db: apsw.Connection, workspace: int, page_id: str, session: str) -> int | None:
@@ -296,6 +317,26 @@ def keep_folded(db: apsw.Connection, workspace: int, name: str, position: int, d
         "INSERT OR REPLACE INTO folded VALUES(?,?,?,?,?,?)",
         (workspace, name, position, kept.codec, kept.checksum, kept.data),
     )
+
+
+def replace_contents(db: apsw.Connection, workspace: int, packed: Mapping[int, Kept]) -> int:
+    """Keep contents in other bytes, which say the same; the bytes that this has saved.
+
+    One that is gone by now stays gone.
+    """
+    saved = 0
+    for number, kept in packed.items():
+        row = db.execute(
+            "SELECT length(data) FROM content WHERE key=? AND checksum=?",
+            (content_key(workspace, number), kept.checksum),
+        ).fetchone()
+        if row is not None:
+            saved += row[0] - len(kept.data)
+            db.execute(
+                "UPDATE content SET codec=?, data=? WHERE key=?",
+                (kept.codec, kept.data, content_key(workspace, number)),
+            )
+    return saved
 
 
 def only_row(db: apsw.Connection, sql: str, *bindings: int | str) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ import apsw
 
 from ...base.errors import StoreDamaged
 from ...base.log import (
+    Archived,
     BindingsUsed,
     Called,
     Checkpointed,
@@ -41,6 +42,7 @@ from ...base.log import (
     Superseded,
     Touched,
     TurnBegan,
+    Unarchived,
     VersionAdded,
     data_of,
 )
@@ -282,6 +284,14 @@ class Projection:
             (content_key(self.workspace, 0), gone),
         )
 
+    def _archive(self, line: LogLine, moved: Archived | Unarchived) -> None:
+        since = line.position if isinstance(moved, Archived) else None
+        self.db.execute(
+            "UPDATE page SET archived=? WHERE ws=? AND id=? AND forgotten IS NULL",
+            (since, self.workspace, moved.page_id),
+        )
+        self.indexable = line.position
+
     def _pin(self, _: LogLine, pin: Pinned) -> None:
         row = self.known(pin.session)
         row.revision += 1
@@ -303,7 +313,8 @@ class Projection:
                 "DELETE FROM content WHERE key=?", (content_key(self.workspace, content),)
             )
         self.db.execute(
-            "UPDATE page SET forgotten=coalesce(forgotten,?), name=NULL WHERE ws=? AND id=?",
+            "UPDATE page SET forgotten=coalesce(forgotten,?), name=NULL, archived=NULL"
+            " WHERE ws=? AND id=?",
             (line.position, self.workspace, page_id),
         )
         self.db.execute(
@@ -392,17 +403,23 @@ class Projection:
     def text(self, content: int) -> str:
         """The text of a content id; empty when it is gone or damaged, which its readers hear."""
         try:
-            return self._exact_text(content)
+            return self.exact_text(content)
         except StoreDamaged:
             return ""
 
-    def _exact_text(self, content: int) -> str:
+    def exact_text(self, content: int) -> str:
+        """The text of a content id.
+
+        Raises:
+            StoreDamaged: it is gone, or is not what was written.
+        """
         row = self.db.execute(
             "SELECT codec,checksum,data FROM content WHERE key=?",
             (content_key(self.workspace, content),),
         ).fetchone()
         if row is None:
-            return ""
+            message = f"content {content} is missing. Run `pagefault doctor`."
+            raise StoreDamaged(message)
         return restore(Kept(*row), f"content {content}").decode(errors="replace")
 
     def _write_version(
@@ -505,7 +522,7 @@ class Projection:
 
     def _unindex(self, page_id: str) -> None:
         try:
-            fulltext.remove(self.db, self.owner, self.workspace, page_id, self._exact_text)
+            fulltext.remove(self.db, self.owner, self.workspace, page_id, self.exact_text)
         except StoreDamaged:  # an entry is taken out by its text: without it the index goes whole
             fulltext.clear(self.db, self.owner, self.workspace)
             self.db.execute(
@@ -539,6 +556,8 @@ _HANDLERS: dict[type, Callable[[Projection, LogLine, Any], None]] = {
     Superseded: Projection._supersede,
     Represented: Projection._represent,
     Collected: Projection._collect,
+    Archived: Projection._archive,
+    Unarchived: Projection._archive,
     Pinned: Projection._pin,
     Forgotten: Projection._forget,
     Checkpointed: Projection._mark,

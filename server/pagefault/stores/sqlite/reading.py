@@ -31,7 +31,7 @@ _PAGE = (
     "SELECT p.id, p.page_type, v.modality, (SELECT id FROM session WHERE key=p.home), v.version,"
     " v.content, v.tokens, v.size, v.importance, v.source, v.trust, p.recorded_at, p.role, p.name,"
     " v.hint, p.created_at, p.event_id, p.payload, p.tool_call_id, p.tool_name, v.derived_from,"
-    " p.position, v.blobs, p.forgotten"
+    " p.position, v.blobs, p.archived, p.forgotten"
     " FROM page p JOIN version v ON v.ws=p.ws AND v.page=p.id AND v.version=%s"
     " WHERE p.ws=?1"
 )
@@ -71,7 +71,8 @@ _LINEAGES = 4_096  # sessions of which it is remembered what they are forks of
 _STANDING = ("claim", "summary", "procedure", "index")
 _PASSING = ("transcript", "artifact")
 _UNMAPPED = (
-    " AND NOT EXISTS (SELECT 1 FROM resident r WHERE r.page=p.id AND r.level IS NOT NULL"
+    " AND p.archived IS NULL AND NOT EXISTS (SELECT 1 FROM resident r"
+    " WHERE r.page=p.id AND r.level IS NOT NULL"
     " AND r.ses=(SELECT key FROM session WHERE ws=?1 AND id=?2))"
 )
 _OF_KINDS = {
@@ -292,6 +293,15 @@ class Reader:
             raise StoreDamaged(message)
         return restore(Kept(*found[0]), f"content {content} in {self.path}")
 
+    def kept(self, workspace: int, contents: Iterable[int]) -> dict[int, Kept]:
+        """Those of the contents that are there, as they are stored."""
+        found = self.rows(
+            "SELECT key,codec,checksum,data FROM content WHERE key IN"
+            " (SELECT ?1|value FROM json_each(?2))",
+            (content_key(workspace, 0), json.dumps(list(contents))),
+        )
+        return {key - content_key(workspace, 0): Kept(*kept) for key, *kept in found}
+
     def contents(self, workspace: int, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Content ids above ``after`` with their bytes, ascending."""
         found = self.rows(
@@ -460,10 +470,12 @@ class Reader:
             " (SELECT count(*) FROM page WHERE ws=?1 AND forgotten IS NULL),"
             " (SELECT content FROM workspace WHERE key=?1),"
             " (SELECT position FROM workspace WHERE key=?1),"
-            " (SELECT max(indexable-indexed,0) FROM workspace WHERE key=?1)",
+            " (SELECT max(indexable-indexed,0) FROM workspace WHERE key=?1),"
+            " (SELECT count(*) FROM page WHERE ws=?1 AND archived IS NOT NULL)",
             (workspace,),
         )
-        return dict(zip(("sessions", "pages", "contents", "lines", "unindexed"), row, strict=True))
+        names = ("sessions", "pages", "contents", "lines", "unindexed", "archived")
+        return dict(zip(names, row, strict=True))
 
     def backlog(self, workspace: int) -> int:
         """How many log positions the index is behind; 0 when it knows every page."""
@@ -481,7 +493,7 @@ def _span(workspace: int, after: int) -> tuple[int, int]:
 
 def _page(row: tuple[Any, ...]) -> Page:
     fields = [*row[:20], tuple(json.loads(row[20])), row[21], tuple(json.loads(row[22]))]
-    return Page(*fields)
+    return replace(Page(*fields), archived=row[23] is not None)
 
 
 def _version(row: tuple[Any, ...]) -> Version:

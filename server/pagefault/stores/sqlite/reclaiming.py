@@ -13,9 +13,9 @@ _STEP = 512  # pages given back in one transaction, which others wait for
 # Areas, with the workspace that each was made for and how many documents are of no page there.
 _LEFT_OVER = (
     "SELECT a.principal, a.workspace, w.key, (SELECT count(*) FROM index_document d"
-    " LEFT JOIN page p ON p.ws=a.workspace AND p.id=d.page_id AND p.forgotten IS NULL"
+    " LEFT JOIN page p ON p.ws=abs(a.workspace) AND p.id=d.page_id AND p.forgotten IS NULL"
     " WHERE d.area=a.area AND (w.key IS NULL OR p.id IS NULL)) AS lost"
-    " FROM index_area a LEFT JOIN workspace w ON w.key=a.workspace AND w.owner=a.principal"
+    " FROM index_area a LEFT JOIN workspace w ON w.key=abs(a.workspace) AND w.owner=a.principal"
     " WHERE lost>0 OR w.key IS NULL"
 )
 
@@ -29,7 +29,7 @@ def drop_leftovers(db: apsw.Connection) -> int:
     """Drop the areas with such documents: an entry leaves by its text, and theirs are gone."""
     found = _left_over(db)
     for principal, workspace, there, _ in found:
-        fulltext.clear(db, principal, workspace)
+        fulltext.clear(db, principal, abs(workspace))
         if there is not None:
             db.execute("UPDATE workspace SET indexed=0, index_format=0 WHERE key=?", (there,))
     return sum(lost for *_, lost in found)

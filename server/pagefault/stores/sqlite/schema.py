@@ -45,8 +45,12 @@ def _sixth(db: apsw.Connection) -> None:
     db.execute(assets.text("sqlite/0006.sql"))
 
 
+def _seventh(db: apsw.Connection) -> None:
+    db.execute(assets.text("sqlite/0007.sql"))
+
+
 # Append only: a released migration is never changed.
-MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth, _sixth)
+MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth, _sixth, _seventh)
 
 
 def check(db: apsw.Connection, newest: int, path: str) -> int:

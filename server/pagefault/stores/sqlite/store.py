@@ -24,6 +24,7 @@ from ...base.page import Page, Version
 from ...base.portable import owner_only
 from ...index import fulltext
 from ...index.document import Search
+from ..codec import packed
 from ..contract import (
     Applied,
     Commit,
@@ -39,7 +40,7 @@ from ..contract import (
 from ..folding import Disagreement
 from ..naming import free_id, slug
 from .agreeing import examine, rebuild_index, renumber, restate
-from .apply import apply, keep_folded, only_row
+from .apply import apply, keep_folded, only_row, replace_contents
 from .failures import explain
 from .files import DataFile, FrozenFile, MemoryFile, open_file
 from .following import any_left_over, catch_up
@@ -279,6 +280,13 @@ class SqliteStore:
         if not remove:
             return leftover_documents(self._reader.db)
         return await self._write(drop_leftovers, Haste.SCRUBBED)
+
+    async def repack(self, workspace: Workspace, contents: Sequence[int]) -> int:
+        """Keep contents in as few bytes as it takes; they are compressed beside the writer."""
+        found = self._reader.kept(workspace.key, contents)
+        smaller = await anyio.to_thread.run_sync(packed, found)
+        work = partial(replace_contents, workspace=workspace.key, packed=smaller)
+        return await self._write(work, Haste.NOW) if smaller else 0
 
     async def reclaim(self, *, whole: bool = False) -> Reclaimed:
         """Give free room inside the file back to the disk."""
