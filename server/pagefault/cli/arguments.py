@@ -63,6 +63,7 @@ COMMANDS: Sequence[Entry] = (
     Entry("export", "write a workspace's log and contents as JSON lines", "exporting"),
     Entry("backup", "copy the data file consistently while servers write", "backup"),
     Entry("gc", "free what nothing reaches any more; --dry-run says what that is", "gc"),
+    Entry("archive", "keep what nobody has used for long small, and find it last", "archive"),
     Entry("migrate", "move everything from one store into another", "migrate", settings=False),
     Entry("vocabulary", "fetch a tokenizer vocabulary, for exact token counts", "vocabulary"),
     Entry("token", "make a bearer token for serve --http --token-file", "token", settings=False),

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ..base.errors import WorkspaceNotFound
 from ..memory.collecting import collect, survey
 from ..paging.reach import KINDS, Garbage
 from ..stores.contract import Reclaimed, Workspace
 from .screen import Screen
-from .setting_up import opened, require_data
+from .setting_up import every_workspace, opened, require_data
 
 if TYPE_CHECKING:
-    from ..memory.core import Memory
     from .setting_up import SetUp
 
 
@@ -67,7 +65,7 @@ def run(ready: SetUp, options: Namespace) -> int:
 async def _gc(ready: SetUp, dry_run: bool, vacuum: bool) -> _Result:
     async with opened(ready) as memory:
         done = []
-        for workspace in await _workspaces(ready, memory):
+        for workspace in await every_workspace(ready, memory):
             garbage = await survey(memory, workspace)
             if not dry_run:
                 await collect(memory, workspace, garbage)
@@ -75,21 +73,6 @@ async def _gc(ready: SetUp, dry_run: bool, vacuum: bool) -> _Result:
         index = await memory.store.tidy_index(remove=not dry_run)
         file = Reclaimed() if dry_run else await memory.store.reclaim(whole=vacuum)
         return _Result(dry_run, done, index, file)
-
-
-async def _workspaces(ready: SetUp, memory: Memory) -> list[Workspace]:
-    """Everybody's, or those of the id that a setting names."""
-    named = ready.resolved.settings.workspace
-    found = [
-        workspace
-        for principal in await memory.store.principals()
-        for workspace in await memory.store.workspaces(principal)
-        if not named or workspace.id == named
-    ]
-    if named and not found:
-        message = f"no workspace {named!r}: `pagefault doctor` lists those that there are"
-        raise WorkspaceNotFound(message)
-    return found
 
 
 def _piles(garbage: Sequence[Garbage]) -> dict[str, _Pile]:

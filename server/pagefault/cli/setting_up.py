@@ -14,7 +14,7 @@ import anyio
 import platformdirs
 
 from ..base.config import SETTINGS, Resolved, environment, resolve
-from ..base.errors import InvalidArgument, StoreUnavailable
+from ..base.errors import InvalidArgument, StoreUnavailable, WorkspaceNotFound
 from ..base.repository import Repository, find_repository
 from ..base.tokens import tiktoken_cache
 from ..memory.core import Memory
@@ -97,6 +97,25 @@ async def standing_workspace(
             create=create,
         )
     )
+
+
+async def every_workspace(ready: SetUp, memory: Memory) -> list[Workspace]:
+    """Everybody's workspaces, or those of the id that a setting names.
+
+    Raises:
+        WorkspaceNotFound: there is none of that id.
+    """
+    named = ready.resolved.settings.workspace
+    found = [
+        workspace
+        for principal in await memory.store.principals()
+        for workspace in await memory.store.workspaces(principal)
+        if not named or workspace.id == named
+    ]
+    if named and not found:
+        message = f"no workspace {named!r}: `pagefault doctor` lists those that there are"
+        raise WorkspaceNotFound(message)
+    return found
 
 
 def _config(named: str | None, environ: Mapping[str, str]) -> Path:

@@ -75,8 +75,9 @@ async def _pin(
         nonlocal admission
         operations: list[Operation] = [SessionOpened(session=seat.row.id)]
         if pinned:
-            admission = _admission(seat, page, shown)
-            operations += lines_of(seat, admission, page.page_id, "pin")
+            now = placed(page, shown.level, shown.tokens)
+            admission = _admission(seat, now)
+            operations += lines_of(seat, admission, now, "pin")
         operations.append(
             Pinned(session=seat.row.id, page_id=page.page_id, pinned=pinned, until_turn=until)
         )
@@ -156,20 +157,20 @@ async def _shown(memory: Memory, seat: Residency, page: Page) -> Shown:
     )
 
 
-def _admission(seat: Residency, page: Page, shown: Shown) -> Admission:
+def _admission(seat: Residency, page: Mapped) -> Admission:
     known = seat.set.get(page.page_id)
     others = seat.set.pinned_tokens()
     if known is not None and known.is_pinned(seat.turn):
         others -= known.tokens
     half = seat.set.budget // 2
-    if others + shown.tokens > half:
+    if others + page.tokens > half:
         message = (
-            f"pinning {page.page_id} ({shown.tokens:,} tokens) would make {others + shown.tokens:,}"
+            f"pinning {page.page_id} ({page.tokens:,} tokens) would make {others + page.tokens:,}"
             f" pinned tokens; pins may hold half of the budget, {half:,}. Unpin another page, or "
             "write a short page of what matters in it and pin that"
         )
         raise PinLimitExceeded(message)
-    return seat.set.plan(placed(page, shown.level, shown.tokens))
+    return seat.set.plan(page)
 
 
 def _evict(seat: Residency, page_id: str) -> list[Operation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ..base.log import FaultedIn, Operation, PageAdded, Touched, VersionAdded
+from ..base.log import FaultedIn, Operation, PageAdded, Touched, Unarchived, VersionAdded
 from ..base.page import Page
 from ..paging.demotion import Step
 from ..paging.resident import Mapped
@@ -48,6 +48,7 @@ def placed(page: Page, level: int, tokens: int) -> Mapped:
         role=page.role,
         modality=page.modality,
         superseded=bool(page.superseded_by),
+        archived=page.archived,
     )
 
 
@@ -55,14 +56,19 @@ def admit(seat: Residency, page: Mapped, reason: str) -> tuple[Admission, list[O
     """Map a page in the session's set, and say what to log."""
     admission = seat.set.plan(page, faulted=reason != "recorded")
     seat.set.commit(admission)
-    return admission, lines_of(seat, admission, page.page_id, reason)
+    return admission, lines_of(seat, admission, page, reason)
 
 
-def lines_of(seat: Residency, admission: Admission, page_id: str, reason: str) -> list[Operation]:
-    """What to log of an admission: who yielded for the page, and how it is mapped."""
+def lines_of(seat: Residency, admission: Admission, page: Mapped, reason: str) -> list[Operation]:
+    """What to log of an admission of a page: who yielded for it, and how it is mapped.
+
+    An archived page that is mapped is one no longer.
+    """
     steps = (*map(Step, admission.evicted), *admission.demoted)
-    lines: list[Operation] = [yielded(seat.row.id, step, page_id) for step in steps]
+    lines: list[Operation] = [yielded(seat.row.id, step, page.page_id) for step in steps]
     if admission.page is not None:
+        if page.archived:
+            lines.append(Unarchived(session=seat.row.id, page_id=page.page_id))
         lines.append(_line(seat, admission, admission.page, reason))
     return lines
 

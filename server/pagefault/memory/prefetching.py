@@ -146,7 +146,7 @@ def _bring(seat: Residency, now: Mapped, reason: str, *, guess: bool) -> list[Op
         return []
     seat.set.commit(admission)
     seat.untold.update((step.page.page_id, step) for step in steps)
-    return lines_of(seat, admission, now.page_id, reason)
+    return lines_of(seat, admission, now, reason)
 
 
 def _begin_announced(seat: Residency, said: bytes) -> list[Operation]:

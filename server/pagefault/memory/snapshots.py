@@ -23,6 +23,7 @@ from ..base.log import (
     SessionChanged,
     SessionOpened,
     Superseded,
+    Unarchived,
     VersionAdded,
 )
 from ..base.page import Page
@@ -496,7 +497,7 @@ def _moves(
     residents: Sequence[Resident],
     wanted: Mapping[str, Mapped],
     pins: Mapping[str, int | None],
-) -> Iterator[Evicted | FaultedIn | Pinned]:
+) -> Iterator[Evicted | FaultedIn | Pinned | Unarchived]:
     """From what is mapped and pinned to what is wanted, with no more lines than that takes."""
     now = {one.page_id: one for one in residents}
     mapped = {page_id for page_id, one in now.items() if one.level is not None}
@@ -509,6 +510,8 @@ def _moves(
         known = now.get(page_id)
         was = known and (known.version, known.level, known.tokens)
         if was != (page.version, page.level, page.tokens):
+            if page.archived:
+                yield Unarchived(session=handle, page_id=page_id)
             yield _mapping(handle, page)
     for page_id, until in pins.items():
         if page_id not in pinned or pinned[page_id] != until:

@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from ..base.log import Called, Faulted, LogLine, Touched
+from ..base.log import Called, Faulted, LogLine, Touched, Unarchived
 from .before_calls import BeforeCalls
 from .prefetch import Reads
 from .tally import Tally
@@ -45,6 +45,8 @@ class Lately:
         self.reached = line.position
         if operation.durable:
             self._changes.append((line.position, session, page_id))
+        elif isinstance(operation, Unarchived):  # whichever session it is of may offer it again
+            self._changes.append((line.position, None, None))
         if session is None:
             return
         self._tally(session).fold(operation)

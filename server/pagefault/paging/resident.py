@@ -12,7 +12,8 @@ class Mapped:
     ``protected_until`` is the first turn in which it is not protected any more, ``pinned_until``
     the last in which a pin holds; None with ``pinned`` True is a pin for good. ``uses``: in how
     many turns it was used, old ones counting less; the set works it out (`Reuse.uses`). ``whole``:
-    the tokens that it was used with, where want of room has made it smaller since.
+    the tokens that it was used with, where want of room has made it smaller since. ``archived``:
+    the page was, when it was read to be mapped.
     """
 
     page_id: str
@@ -32,6 +33,7 @@ class Mapped:
     superseded: bool = False
     uses: float = field(default=1.0, compare=False)
     whole: int = field(default=0, compare=False)
+    archived: bool = field(default=False, compare=False)
 
     def is_pinned(self, turn: int) -> bool:
         """Whether the pin still holds in that turn."""

@@ -124,6 +124,7 @@ _SINCE = "in the log of late, by whichever process, from when this one first rea
 _GAUGES = (
     ("sessions", "sessions", "sessions of the workspace"),
     ("pages", "pages", "pages of the workspace that are not forgotten"),
+    ("archived_pages", "archived", "pages that nobody has used for long and that are kept small"),
     ("log_lines", "lines", "lines of the workspace's log"),
     ("unindexed_lines", "unindexed", "log lines that the index does not know yet"),
 )

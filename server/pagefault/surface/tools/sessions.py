@@ -156,6 +156,7 @@ async def session_stats(
     row = seat.row
     settings = call.memory.settings
     measured = await measure(call.memory, seat)
+    totals = await call.memory.store.totals(seat.workspace)
     return call.answer(
         title=_title(row),
         parent_id=row.parent,
@@ -195,6 +196,7 @@ async def session_stats(
         pressure=_pressure(measured.pressure),
         guards=_guards(await call.calls.track(seat)),
         counted_after=measured.since or None,  # faults by reason and what follows them
+        archived_pages=totals["archived"] or None,  # of the workspace
         at_turn=turn,
         pages=past if past is not None or not pages else _now(call),
         changes=changed,
