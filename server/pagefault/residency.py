@@ -12,7 +12,16 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from .base.log import Demoted, Evicted, Faulted, FaultedIn, Operation, SessionOpened, TurnBegan
+from .base.log import (
+    Demoted,
+    Evicted,
+    Faulted,
+    FaultedIn,
+    Operation,
+    SessionOpened,
+    TurnBegan,
+    Unarchived,
+)
 from .base.page import Page
 from .paging.demotion import Step
 from .paging.eviction import POLICIES, Policy
@@ -101,6 +110,12 @@ class Residency:
         """The pages whose place in the working set the store does not know yet."""
         waiting = (line for decision in self._pending for line in decision.operations)
         return frozenset(line.page_id for line in waiting if isinstance(line, _PLACING))
+
+    @property
+    def returned(self) -> frozenset[str]:
+        """The pages that are archived no longer, which the store does not know yet."""
+        waiting = (line for decision in self._pending for line in decision.operations)
+        return frozenset(line.page_id for line in waiting if isinstance(line, Unarchived))
 
     @property
     def total_faults(self) -> int:

@@ -193,6 +193,36 @@ async def test_only_what_is_old_and_of_the_session_that_is_named(
     assert found == [15, 0, 5, 15]
 
 
+@LASTING
+async def test_an_export_and_a_backup_say_what_is_archived(
+    open_store: OpenStore, store_url: str, pagefault: Command, tmp_path: Path
+) -> None:
+    bench = await Bench.at(open_store())
+    await fill(bench, 30)
+    await bench.do(mapped("msg_3"))
+    await run(store_url, tmp_path)
+    await bench.store.close()
+    written, copy, again = (tmp_path / name for name in ("x.jsonl", "copy.db", "again.db"))
+
+    def carry() -> None:
+        for arguments in (
+            ("export", written, "--store", store_url),
+            ("import", written, "--store", again),
+            ("backup", copy, "--store", store_url),
+        ):
+            done = pagefault(*arguments)
+            assert done.code == 0, done.err
+
+    await anyio.to_thread.run_sync(carry)
+    for path in (again, copy):
+        there = await Bench.at(opener(str(path), Options())())
+        assert (await there.counts())["archived"] == 29
+        assert (await there.find("alders", limit=3))[0] == "msg_3"
+        for number in range(30):
+            assert await there.text(f"msg_{number + 1}") == text_of(number)
+        await there.store.close()
+
+
 @pytest.mark.parametrize("given", ["soon", "90", "-3d", "3m", "1.5d", ""])
 def test_what_is_no_length_of_time_is_refused(pagefault: Command, given: str) -> None:
     done = pagefault("archive", f"--older-than={given}")

@@ -13,7 +13,7 @@ from tests.stores.conftest import StartChild
 from tests.stores.disk import WatchedDisk
 from tests.stores.making import Bench, added, said
 
-from pagefault.base.log import Represented
+from pagefault.base.log import Archived, Represented, Unarchived
 from pagefault.stores.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
@@ -52,6 +52,25 @@ async def test_nothing_of_a_forgotten_page_is_left(bench: Bench, path: Path) -> 
     await bench.forget(page)
     assert traces(path) == []
     assert len(await bench.find("alder", limit=100)) == 40
+
+
+@pytest.mark.parametrize("back", [False, True])
+async def test_nothing_is_left_of_a_page_that_was_archived(
+    bench: Bench, path: Path, *, back: bool
+) -> None:
+    for number in range(40):
+        await bench.say(f"message {number} about alder and zanz{number} and zanzib{number}")
+    page = await secret_page(bench)
+    await bench.find(SECRET)
+    await bench.store.repack(bench.workspace, range(1, 60))
+    await bench.do(Archived(page_id=page))
+    assert await bench.find(SECRET) == [page]
+    if back:
+        await bench.do(Unarchived(session="s1", page_id=page))
+        await bench.find(SECRET)
+    assert traces(path) != []
+    await bench.forget(page)
+    assert traces(path) == []
 
 
 async def test_nothing_is_left_of_a_page_that_was_never_indexed(bench: Bench, path: Path) -> None:

@@ -79,6 +79,7 @@ def state_of(seat: Residency) -> State:
             seat.row.policy,
             thrash.evictions,
             thrash.returns,
+            seat.returned,  # they may be offered again
         ),
         *seat.set.pages(),
     )
