@@ -8,10 +8,10 @@ from pathlib import Path
 import anyio
 import apsw
 import pytest
-from tests.stores.making import Bench, added
+from tests.stores.making import Bench, added, open_workspace
 
 from pagefault.base.errors import StoreUnavailable
-from pagefault.base.log import SessionOpened
+from pagefault.base.log import Archived, SessionOpened
 from pagefault.index.document import Search
 from pagefault.stores.contract import Found
 from pagefault.stores.sqlite import SqliteStore, following
@@ -203,3 +203,24 @@ async def test_a_store_may_be_closed_in_the_middle_of_searches(path: Path, lasti
         await anyio.wait_all_tasks_blocked()
         await bench.store.close()
     assert len(ends) == 20
+
+
+async def test_a_page_that_is_archived_against_the_log_is_so_no_longer_once_it_was_repaired(
+    path: Path,
+) -> None:
+    bench = await Bench.at(SqliteStore.open(path))
+    pages = [await bench.write(f"alder number {number}") for number in range(3)]
+    await bench.do(Archived(page_id=pages[0]))
+    await bench.find("alder")
+    await bench.store.close()
+    with apsw.Connection(str(path)) as db:
+        db.execute("UPDATE page SET archived=CASE WHEN archived IS NULL THEN 1 END")
+    db.close()
+    bench = Bench(store := SqliteStore.open(path), await open_workspace(store))
+    found = await store.examine(bench.workspace)
+    assert list(found.numbers) == ["3 pages are archived, or not, as the log does not say"]
+    await store.renumber(bench.workspace)
+    assert list((await store.examine(bench.workspace)).numbers) == []
+    assert (await bench.find("alder"))[2] == pages[0]
+    assert (await bench.counts())["archived"] == 1
+    await store.close()

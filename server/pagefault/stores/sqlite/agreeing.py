@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from ...index import fulltext
 from ..codec import Kept, restore
 from ..contract import Damage, Examination
 from ..folding import COUNTERS, Disagreement, Folded, Spot, Standing
+from .apply import only_row
 from .projection import content_key
 from .reading import Reader
 
@@ -46,6 +48,13 @@ _INDEXED = (
     " WHERE l.key>?2 AND l.key<=?2+w.indexed AND l.kind IN ('page','version','revert'))"
     " FROM workspace w WHERE w.key=?1"
 )
+
+# Since when a page is archived, by the last line that says whether it is.
+_SINCE = (
+    "(SELECT CASE l.kind WHEN 'archive' THEN l.key-?2 END FROM log l WHERE l.page=page.id"
+    " AND l.key>?2 AND l.key<?3 AND l.kind IN ('archive','unarchive') ORDER BY l.key DESC LIMIT 1)"
+)
+_MISPLACED = f"FROM page WHERE ws=?1 AND forgotten IS NULL AND archived IS NOT {_SINCE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,7 @@ def restate(db: apsw.Connection, workspace: int, wrong: Disagreement) -> bool:
 
 
 def renumber(db: apsw.Connection, workspace: int) -> None:
-    """Raise positions and counters to what is taken."""
+    """Raise positions and counters to what is taken, and archive what the log says is archived."""
     span = _span(workspace)
     db.execute(
         "UPDATE workspace SET"
@@ -123,6 +132,15 @@ def renumber(db: apsw.Connection, workspace: int) -> None:
         "INSERT OR REPLACE INTO counter VALUES(?,?,?)",
         [(workspace, prefix, last) for prefix, last, _ in taken],
     )
+    misplaced = db.execute(f"SELECT id {_MISPLACED}", (workspace, *span)).fetchall()
+    if misplaced:
+        db.execute(
+            f"UPDATE page SET archived={_SINCE} WHERE ws=?1 AND id IN"
+            " (SELECT value FROM json_each(?4))",
+            (workspace, *span, json.dumps([page_id for (page_id,) in misplaced])),
+        )
+        (owner,) = only_row(db, "SELECT owner FROM workspace WHERE key=?", workspace)
+        rebuild_index(db, workspace, owner)  # which had each where its row said
 
 
 def rebuild_index(db: apsw.Connection, workspace: int, owner: int) -> None:
@@ -146,6 +164,9 @@ def _moment(reader: Reader, workspace: int) -> _Moment:
         f"the next {prefix} would be {prefix}_{counted + 1}, and {prefix}_{taken} is taken"
         for prefix, taken, counted in reader.rows(_TAKEN, (workspace, *span))
     ]
+    ((misplaced,),) = reader.rows(f"SELECT count(*) {_MISPLACED}", (workspace, *span))
+    if misplaced:
+        numbers.append(f"{misplaced:,} pages are archived, or not, as the log does not say")
     if position != last:
         numbers.append(f"the log ends at line {last:,}, and should at {position:,}")
     if content < stored:
