@@ -9,6 +9,7 @@ PagefaultError
 │   └── WorkspaceNotFound    workspace_not_found
 ├── PageForgotten            page_forgotten        the page was deleted for good
 ├── FaultNotAllowed          fault_not_allowed     the operator wants a surer reason
+├── LoopDetected             loop_detected         the same call brings the same, again and again
 ├── LimitExceeded
 │   ├── FaultLimitExceeded   fault_limit_exceeded  this turn's faults are spent
 │   ├── PinLimitExceeded     pin_limit_exceeded    pins may hold half of the budget
@@ -105,6 +106,12 @@ class FaultNotAllowed(PagefaultError):
     """The operator allows faults for surer reasons only."""
 
     code = "fault_not_allowed"
+
+
+class LoopDetected(PagefaultError):
+    """The calls run in circles; the message says what to do instead."""
+
+    code = "loop_detected"
 
 
 class FaultLimitExceeded(LimitExceeded):

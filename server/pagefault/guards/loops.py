@@ -88,7 +88,7 @@ def _in_circle(steps: Sequence[Step], last: Step, repeats: int, stop: int) -> bo
     begins = [place for place, key in enumerate(keys) if key == last.key]
     return any(
         len(keys) - first >= stop and min(Counter(keys[first:]).values()) >= _ROUNDS
-        for first in begins[: len(begins) - repeats + 1]
+        for first in begins[: max(0, len(begins) - repeats + 1)]
     )
 
 

@@ -23,6 +23,7 @@ from .transport.principal import principal_of
 
 if TYPE_CHECKING:
     from ..calls import Calls
+    from .spinning import Spinning
 
 # Where a host says which conversation a call belongs to; the first is ours, for frameworks.
 META_KEYS = ("io.pagefault/session", "vscode.conversationId")
@@ -84,6 +85,13 @@ class Door:
     def calls(self) -> Calls:
         """What is known of calls of other tools, from the first one on."""
         return calls.Calls(self.memory)
+
+    @cached_property
+    def spinning(self) -> Spinning:
+        """The latest calls of this server's own tools, from the first one on."""
+        from .spinning import Spinning  # the guards, of which a start needs none
+
+        return Spinning()
 
     async def workspace(self, principal: str, named: str | None = None) -> Workspace:
         """The principal's workspace of this server, or the one that was named.

@@ -140,9 +140,23 @@ class MemoryTool(Tool):
             context, given.pop("session_id"), own_turn=own_turn, whole=not self._spec.appends
         )
         try:
-            return call, await body(call, **given)
+            return call, await self._watched(call, given)
         finally:
             settle(call.memory, call.seat)
+
+    async def _watched(self, call: Call, given: dict[str, Any]) -> dict[str, Any]:
+        """The tool's reply, unless it has brought the same again and again."""
+        seat = call.seat
+        watched = self._door.spinning.of((seat.workspace.key, seat.row.id), seat.turn)
+        asked = watched.ask(self.name, given)
+        try:
+            reply: dict[str, Any] = await self._spec.body(call, **given)
+        except PagefaultError as error:
+            raise asked.failed(error) from None
+        note = asked.answered(reply)
+        if note is not None:
+            reply["notes"] = [*reply.get("notes", ()), note]
+        return reply
 
 
 def unforeseen(memory: Memory, where: str) -> str:
