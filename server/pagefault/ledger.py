@@ -19,6 +19,7 @@ from .memory.hearing import Heard, Listener
 from .memory.mapping import Yielded, page_of
 from .memory.media import kept_beside
 from .memory.prefetching import digest
+from .memory.vetting import notes_of, vetted
 from .memory.writing import map_new, mapped_forms
 from .paging.eviction import DEFAULT, POLICIES
 from .paging.excerpt import excerpt
@@ -82,6 +83,7 @@ class RecordedBatch:
     """What a batch became. ``tokens``: of the events that are new; ``obtained``: see `Applied`.
 
     ``bindings``: the numbers of the results that were bound, in the order of their events.
+    ``notes``: what was found in them.
     """
 
     events: tuple[RecordedEvent, ...]
@@ -89,6 +91,7 @@ class RecordedBatch:
     yielded: Yielded
     obtained: str | None = None
     bindings: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def check_handle(session_id: str) -> str:
@@ -149,11 +152,12 @@ async def record(
 
     Raises:
         InvalidArgument: an event is not one, with its place in the batch and what is wrong.
+        SecretRefused: an event holds a secret, and the operator lets none in.
     """
     if not 0 < len(events) <= BATCH:
         message = f"events holds {len(events)}: record 1 to {BATCH} at a time, in order"
         raise InvalidArgument(message)
-    read = [read_event(event, f"events[{index}]") for index, event in enumerate(events)]
+    read, found = _read(memory, events)
     tokenizer = await memory.tokenizer(seat.workspace)
     begins = None if imported else await _beginning(memory, seat, read)
     batch = _Batch(seat, tokenizer, imported=imported)
@@ -181,9 +185,30 @@ async def record(
         yielded = Yielded()
         if not imported:
             yielded = map_new(seat, await batch.forms(memory, applied)).told(seat)
+    answers = batch.answers(applied)
+    new = (places for answer, places in zip(answers, found, strict=True) if not answer.duplicate)
     return RecordedBatch(
-        batch.answers(applied), batch.tokens(applied), yielded, applied.obtained, applied.bindings
+        answers,
+        batch.tokens(applied),
+        yielded,
+        applied.obtained,
+        applied.bindings,
+        notes_of([place for places in new for place in places], memory.settings.secrets),
     )
+
+
+def _read(
+    memory: Memory, events: Sequence[Mapping[str, Any]]
+) -> tuple[list[Recorded], list[tuple[str, ...]]]:
+    """The events as they are to be kept, and the places in each where secrets stand."""
+    read, found = [], []
+    for index, event in enumerate(events):
+        at = f"events[{index}]"
+        one = read_event(event, at)
+        kept, places = vetted(event, at, memory.settings.secrets)
+        read.append(one if kept is event else read_event(kept, at))
+        found.append(places)
+    return read, found
 
 
 async def _beginning(memory: Memory, seat: Residency, events: Sequence[Recorded]) -> int | None:

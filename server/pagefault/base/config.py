@@ -34,6 +34,7 @@ class Settings:
     policy: str = "importance"
     compressors: str = ""
     guards: str = "default"
+    secrets: str = "note"
     experience_tokens: int = 0
     calls_per_turn: int = 0
     calls_running: int = 0
@@ -200,6 +201,7 @@ def _store(text: str) -> str:
 
 TOOL_GROUPS = ("paging", "session", "calls", "procedures")
 CONFIDENCES = ("explicit", "referenced", "speculative")  # that a fault is needed, surest first
+SECRETS = ("off", "note", "mask", "refuse")  # what becomes of secrets in what is written
 GUARD_PRESETS = ("smooth", "default", "strict")
 
 SETTINGS: Sequence[Setting] = (
@@ -240,6 +242,12 @@ SETTINGS: Sequence[Setting] = (
         "guards",
         "how strictly calls are checked: smooth advises, strict holds back",
         _one_of(*GUARD_PRESETS),
+    ),
+    Setting(
+        "secrets",
+        "keys and passwords in what is written: note says so, mask keeps only their kind, refuse "
+        "writes nothing, off looks for none",
+        _one_of(*SECRETS),
     ),
     Setting(
         "experience_tokens",

@@ -2,6 +2,7 @@
 
 PagefaultError
 ├── InvalidArgument          invalid_argument      the call itself is wrong
+│   └── SecretRefused        secret_refused        the operator lets no secret in
 ├── NotFound
 │   ├── PageNotFound         page_not_found
 │   ├── SessionNotFound      session_not_found     also: no session was named where one is needed
@@ -46,6 +47,12 @@ class InvalidArgument(PagefaultError):
     """An argument breaks a rule; nothing was changed."""
 
     code = "invalid_argument"
+
+
+class SecretRefused(InvalidArgument):
+    """What was to be written holds a secret, and the operator lets none in."""
+
+    code = "secret_refused"
 
 
 class NotFound(PagefaultError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from .values import scalars
 
 NAME = "secrets"
 _SHOWN = 3
+_ENCODES = re.compile(r"data:[^,]{1,80};base64,|[A-Za-z0-9+/_-]{256}")  # bytes, without a blank
 _SIGNS = 5  # different characters that even a bad key has more of
 _SHORTEST = 12  # characters of a value that stands behind a name
 _BITS = 3.0  # of entropy per character, from which a value was made by a machine
@@ -107,12 +108,12 @@ _FORMS = (
 _NAMES = re.compile(r"(?i)(?:^|[_.-])(?:password|passwd|secret|token|api_?key|access_?key)$")
 
 
-def find(text: str) -> list[Secret]:
+def find(text: str, forms: Iterable[Form] = _FORMS) -> list[Secret]:
     """The secrets in a text, in order, without overlap."""
-    plain = text.encode("ascii", "replace").lower()
+    plain = _plain(text)
     found = [
         Secret(form.kind, *match.span(form.group))
-        for form in _FORMS
+        for form in forms
         for match in form.matches(text, plain)
         if form.real(match[form.group])
     ]
@@ -121,6 +122,28 @@ def find(text: str) -> list[Secret]:
         if not kept or secret.start >= kept[-1].end:
             kept.append(secret)
     return kept
+
+
+def places(value: Any, at: str) -> list[str]:  # noqa: ANN401 - any JSON value
+    """Where secrets stand in a JSON value, as in "content.url holds a GitHub token".
+
+    ``at``: what the value itself is called. Images and other encoded bytes are not looked through.
+    """
+    texts = [
+        (path, text)
+        for path, text in scalars(value, at)
+        if isinstance(text, str) and not _ENCODES.match(text)
+    ]
+    plain = _plain("\n".join(f"{path}\n{text}" for path, text in texts))
+    likely = [form for form in _FORMS if any(sign in plain for sign in form.signs)]
+    if not likely:
+        return []
+    found = (
+        f"{path} holds a {secret.kind}"
+        for path, text in texts
+        for secret in _within(path, text, likely)
+    )
+    return list(dict.fromkeys(found))
 
 
 def mask(text: str) -> str:
@@ -133,6 +156,8 @@ def mask(text: str) -> str:
 def mask_values(value: Any, path: str = "") -> Any:  # noqa: ANN401 - any JSON value
     """A JSON value with the secrets in its strings masked."""
     if isinstance(value, str):
+        if _ENCODES.match(value):
+            return value
         named = not find(value) and _within(path, value)
         return "[secret masked]" if named else mask(value)
     if isinstance(value, Mapping):
@@ -159,8 +184,13 @@ def check(question: Question, rules: Rules) -> Finding | None:
     return Finding(NAME, "block", reason, "Leave it out, or name the variable that holds it.")
 
 
-def _within(path: str, value: str) -> list[Secret]:
-    found = find(value)
+def _plain(text: str) -> bytes:
+    """The text in lower case, a byte a character."""
+    return text.encode("ascii", "replace").lower()
+
+
+def _within(path: str, value: str, forms: Iterable[Form] = _FORMS) -> list[Secret]:
+    found = find(value, forms)
     if not found and _NAMES.search(path.replace("[]", "")) and " " not in value and _random(value):
         return [Secret("secret", 0, len(value))]
     return found

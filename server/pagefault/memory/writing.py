@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..base.errors import InvalidArgument, PageForgotten, PageNotFound, WriteConflict
 from ..base.event import KEY_LENGTH, NAME_LENGTH, clean
@@ -27,6 +27,7 @@ from .levels import MODEL, fullest, kept_levels
 from .mapping import Yielded, admit, page_of, placed, revised
 from .media import kept_beside
 from .renewing import renew
+from .vetting import notes_of, vetted
 
 _RECORDINGS = ("audio", "video")
 _ATTEMPTS = 8  # new plans for a page that others keep writing
@@ -64,6 +65,7 @@ class Written:
     yielded: Yielded = field(default_factory=Yielded)
     level: int | None = None
     obtained: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,22 @@ async def write(memory: Memory, seat: Residency, request: WriteRequest) -> Writt
         InvalidArgument: with the argument, its value, the rule and what to do.
         PageNotFound, PageForgotten: a page that the request names is not there.
         WriteConflict: others kept writing the same page.
+        SecretRefused: it holds a secret, and the operator lets none in.
     """
     _check(request)
+    request, found = _vetted(memory, request)
+    written = await _write(memory, seat, request)
+    said = () if written.duplicate else notes_of(found, memory.settings.secrets)
+    return replace(written, notes=said)
+
+
+def _vetted(memory: Memory, request: WriteRequest) -> tuple[WriteRequest, tuple[str, ...]]:
+    given = {"content": request.content, "hint": request.hint}
+    kept, found = vetted(given, "", memory.settings.secrets)
+    return replace(request, content=kept["content"], hint=kept["hint"]), found
+
+
+async def _write(memory: Memory, seat: Residency, request: WriteRequest) -> Written:
     draft = await _draft(memory, seat, request)
     if request.represents is not None:
         return await _represent(memory, seat, request, draft)

@@ -14,6 +14,7 @@ from ...base.documents import Broken
 from ...base.errors import InvalidArgument
 from ...base.event import read_event
 from ...ledger import StartRequest, record, start
+from ...memory.vetting import notes_of, vetted
 from ..setting_up import opened, standing_workspace
 
 if TYPE_CHECKING:
@@ -43,17 +44,17 @@ async def import_conversation(ready: SetUp, file: JsonFile, as_json: bool) -> No
     Raises:
         InvalidArgument: lines that are no messages, each with its place; nothing was imported.
     """
-    first, empty = _check(file)
+    first, empty, notes = _check(file, ready.resolved.settings.secrets)
     async with opened(ready) as memory:
         workspace = await standing_workspace(ready, memory, create=True)
         handle = ready.resolved.settings.session or _handle(file, first)
         seat = await _session(memory, workspace, handle, file)
         tally = await _record(memory, seat, file)
-    _report(seat, tally, empty, as_json=as_json)
+    _report(seat, tally, empty, notes, as_json=as_json)
 
 
-def _check(file: JsonFile) -> tuple[Event, int]:
-    """The first event, and how many messages are empty.
+def _check(file: JsonFile, secrets: str) -> tuple[Event, int, tuple[str, ...]]:
+    """The first event, how many messages are empty, and notes on secrets in them.
 
     Raises:
         InvalidArgument: something in the file cannot be recorded, or there is nothing in it.
@@ -61,6 +62,7 @@ def _check(file: JsonFile) -> tuple[Event, int]:
     first: Event | None = None
     empty = 0
     problems: list[str] = []
+    found: list[str] = []
     for at, event in _events(file):
         if isinstance(event, Broken):
             problems.append(event.reason)
@@ -68,7 +70,7 @@ def _check(file: JsonFile) -> tuple[Event, int]:
             empty += 1
         else:
             first = first or event
-            problems += _problem(event, at)
+            problems += _problem(event, at, secrets, found)
         if len(problems) >= _LISTED:
             break
     if problems:
@@ -78,12 +80,13 @@ def _check(file: JsonFile) -> tuple[Event, int]:
     if first is None:
         message = f"{file.path} holds no message: nothing to import"
         raise InvalidArgument(message)
-    return first, empty
+    return first, empty, notes_of(found, secrets)
 
 
-def _problem(event: Event, at: str) -> list[str]:
+def _problem(event: Event, at: str, secrets: str, found: list[str]) -> list[str]:
     try:
         read_event(event, at)
+        found += vetted(event, at, secrets)[1]
     except InvalidArgument as error:
         return [error.message]
     return []
@@ -127,7 +130,9 @@ async def _record(memory: Memory, seat: Residency, file: JsonFile) -> _Tally:
     return tally
 
 
-def _report(seat: Residency, tally: _Tally, empty: int, *, as_json: bool) -> None:
+def _report(
+    seat: Residency, tally: _Tally, empty: int, notes: tuple[str, ...], *, as_json: bool
+) -> None:
     place, handle = seat.workspace.id, seat.row.id
     if as_json:
         result = {
@@ -137,9 +142,12 @@ def _report(seat: Residency, tally: _Tally, empty: int, *, as_json: bool) -> Non
             "new": tally.new,
             "empty": empty,
             "tokens": tally.tokens,
+            "notes": list(notes),
         }
         print(json.dumps(result))
         return
+    for note in notes:
+        print(f"  {note}")
     known = tally.events - tally.new
     print(f"{tally.events:,} events into session {handle} of workspace {place}:")
     print(f"  {tally.new:,} new with {tally.tokens:,} tokens, {known:,} were there already")

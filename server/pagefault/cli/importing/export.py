@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ...base.documents import Broken
 from ...base.errors import InvalidArgument
 from ...base.exported import Content, End, Header, Item, checked, decode
+from ...base.log import LogLine, PageAdded, VersionAdded
 from ...memory.importing import Imported, begins_with, graft, restore
+from ...memory.vetting import notes_of, vetted_bytes
 from ...stores.contract import WorkspaceRequest
 from ..setting_up import LOCAL, opened, standing_workspace
 
@@ -26,9 +28,28 @@ class _Export:
     """The file's items in their order, as often as they are asked for."""
 
     file: JsonFile
+    secrets: str
+    found: dict[str, None] = field(default_factory=dict)  # where secrets stand
 
     def __iter__(self) -> Iterator[Item]:
-        return checked(self._items())
+        return self._vetted(checked(self._items()))
+
+    def _vetted(self, items: Iterator[Item]) -> Iterator[Item]:
+        """The same without secrets, where they are not to come in."""
+        grown: dict[int, int] = {}
+        for item in items:
+            if isinstance(item, Content) and item.data is not None:
+                at = f"{self.file.path} content {item.number}"
+                kept, found = vetted_bytes(item.data, at, self.secrets)
+                self.found.update(dict.fromkeys(found))
+                grown[item.number] = len(kept) - len(item.data)
+                yield replace(item, data=kept)
+            elif isinstance(item, LogLine) and isinstance(item.operation, PageAdded | VersionAdded):
+                made = item.operation
+                size = made.size + sum(grown.get(one, 0) for one in (made.content, *made.blobs))
+                yield replace(item, operation=replace(made, size=size))
+            else:
+                yield item
 
     def _items(self) -> Iterator[Item]:
         for at, value in self.file.values():
@@ -61,7 +82,7 @@ async def import_export(ready: SetUp, file: JsonFile, as_json: bool) -> None:
     Raises:
         InvalidArgument: the file is not a whole export; nothing was imported.
     """
-    export = _Export(file)
+    export = _Export(file, ready.resolved.settings.secrets)
     summary = _check(export)
     async with opened(ready) as memory:
         workspace = await _workspace(ready, memory, summary.header)
@@ -70,7 +91,8 @@ async def import_export(ready: SetUp, file: JsonFile, as_json: bool) -> None:
         bring = restore if summary.same_ids else graft
         async for piece in bring(memory, workspace, export):
             _take(summary, piece, as_json=as_json)
-    _report(workspace, summary, as_json=as_json)
+    notes = notes_of(list(export.found), export.secrets)
+    _report(workspace, summary, notes, as_json=as_json)
 
 
 def _check(export: _Export) -> _Summary:
@@ -134,7 +156,9 @@ def _take(summary: _Summary, piece: Imported, *, as_json: bool) -> None:
             print(f"{old} -> {new}")
 
 
-def _report(workspace: Workspace, summary: _Summary, *, as_json: bool) -> None:
+def _report(
+    workspace: Workspace, summary: _Summary, notes: tuple[str, ...], *, as_json: bool
+) -> None:
     if as_json:
         result = {
             "workspace": workspace.id,
@@ -142,6 +166,7 @@ def _report(workspace: Workspace, summary: _Summary, *, as_json: bool) -> None:
             "contents": summary.end.contents,
             "damaged": summary.damaged,
             "same_ids": summary.same_ids,
+            "notes": list(notes),
             "sessions": summary.sessions,
             "ids": summary.ids,
         }
@@ -149,5 +174,7 @@ def _report(workspace: Workspace, summary: _Summary, *, as_json: bool) -> None:
         return
     under = "with the ids that they had" if summary.same_ids else "under new ids, listed above"
     print(f"{summary.lines:,} log lines into workspace {workspace.id}, {under}")
+    for note in notes:
+        print(note)
     if summary.damaged:
         print(f"{summary.damaged:,} contents were damaged when they were exported")

@@ -93,6 +93,7 @@ async def tool_record(
         number = done.bindings[0] if done.bindings else None
         ids = (recorded.event_id, recorded.page_id, number)
         said = calls.after(call.calls, call.seat, listener.latest, *ids)
+    call.notes.extend(note.replace("events[0].", "") for note in done.notes)
     call.notes.extend(said.notes)
     await told_of_procedures(call)
     return call.answer(

@@ -138,6 +138,7 @@ async def page_write(
         supersedes or (),
     )
     written = await write(call.memory, call.seat, request)
+    call.notes.extend(written.notes)
     if pinned:
         pinned = await _pinned(call, written.page_id)
     return call.answer(**_written(call, written), pinned=pinned)

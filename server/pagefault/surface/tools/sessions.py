@@ -112,6 +112,7 @@ async def session_record(
     about_calls = any(map(_may_be_about_calls, events))
     listener = calls.Listener(call.calls, "session_record") if about_calls else None
     done = await record(call.memory, call.seat, events, listener=listener)
+    call.notes.extend(done.notes)
     bound: Mapping[str, int] = {}
     if done.bindings:
         bound = await calls.bound_to(call.calls, call.seat, done.bindings)

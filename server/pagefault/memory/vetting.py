@@ -1,0 +1,80 @@
+"""The door of content: what is about to be written is looked through for secrets first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..base.errors import SecretRefused
+from ..base.event import canonical
+from ..guards import leaks
+
+_SHOWN = 3  # places named in one note
+_FIELDS = ("content", "result", "arguments", "error", "tool_calls", "hint")
+
+
+def vetted(
+    written: Mapping[str, Any], at: str, mode: str
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """What is to be kept of it, by name of its fields, and the places where secrets stand.
+
+    ``at`` names it in an error, such as "events[3]", and may be empty. ``mode``: one of `SECRETS`.
+    It comes back as it is, the same object, unless something was masked.
+
+    Raises:
+        SecretRefused: there is one, and the mode is refuse.
+    """
+    if mode == "off":
+        return written, ()
+    given = {name: written[name] for name in _FIELDS if written.get(name)}
+    found = [
+        place
+        for name, value in given.items()
+        for place in leaks.places(value, f"{at}.{name}" if at else name)
+    ]
+    if found and mode == "refuse":
+        message = (
+            f"{_listed(found)}; this server keeps no secrets (--secrets refuse), and nothing was "
+            "written. Leave it out, or name the variable or vault that holds it"
+        )
+        raise SecretRefused(message)
+    if not found or mode == "note":
+        return written, tuple(found)
+    return {**written, **leaks.mask_values(given)}, tuple(found)
+
+
+def vetted_bytes(data: bytes, at: str, mode: str) -> tuple[bytes, tuple[str, ...]]:
+    """The same of a content as the store keeps it: a text, JSON as text, or the bytes of an image.
+
+    Raises:
+        SecretRefused: as `vetted`.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data, ()
+    kept, found = vetted({"content": text}, at, mode)
+    if kept["content"] is text:
+        return data, found
+    try:
+        return canonical(leaks.mask_values(json.loads(text))).encode(), found
+    except ValueError:  # no JSON, whose marks masking could have broken
+        return str(kept["content"]).encode(), found
+
+
+def notes_of(places: Sequence[str], mode: str) -> tuple[str, ...]:
+    """What to say of the secrets that were found."""
+    if not places:
+        return ()
+    done = (
+        "masked, the original was not kept"
+        if mode == "mask"
+        else "kept as it is; page_forget deletes it"
+    )
+    return (f"{_listed(places)}: {done}",)
+
+
+def _listed(places: Sequence[str]) -> str:
+    more = f", and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return f"{', '.join(places[:_SHOWN])}{more}"
