@@ -10,7 +10,7 @@ from typing import Any
 from .base.errors import InvalidArgument, SessionNotFound
 from .base.event import Recorded, canonical, clean, read_event
 from .base.log import EventAdded, Operation, PageAdded, SessionChanged, SessionOpened
-from .base.page import PREFIXES, SOURCE_TRUST
+from .base.page import PREFIXES
 from .base.tokens import Tokenizer
 from .memory import Memory
 from .memory.behind import settle
@@ -19,7 +19,7 @@ from .memory.hearing import Heard, Listener
 from .memory.mapping import Yielded, page_of
 from .memory.media import kept_beside
 from .memory.prefetching import digest
-from .memory.vetting import notes_of, vetted
+from .memory.vetting import kept_out, notes_of, standing_of, vetted
 from .memory.writing import map_new, mapped_forms
 from .paging.eviction import DEFAULT, POLICIES
 from .paging.excerpt import excerpt
@@ -71,11 +71,15 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """The ids of one event of a batch; ``duplicate``: its key was recorded before."""
+    """The ids of one event of a batch; ``duplicate``: its key was recorded before.
+
+    ``flagged``: why its page is not mapped until it is asked for by its id.
+    """
 
     event_id: str
     page_id: str | None
     duplicate: bool
+    flagged: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +191,17 @@ async def record(
             yielded = map_new(seat, await batch.forms(memory, applied)).told(seat)
     answers = batch.answers(applied)
     new = (places for answer, places in zip(answers, found, strict=True) if not answer.duplicate)
+    notes = notes_of([place for places in new for place in places], memory.settings.secrets)
+    flags = {answer.page_id or "": answer.flagged for answer in answers if answer.flagged}
+    if flags:
+        notes = (*notes, kept_out(list(flags), next(iter(flags.values()))))
     return RecordedBatch(
         answers,
         batch.tokens(applied),
         yielded,
         applied.obtained,
         applied.bindings,
-        notes_of([place for places in new for place in places], memory.settings.secrets),
+        notes,
     )
 
 
@@ -237,11 +245,14 @@ class _Place:
     event: int
     page: int | None
     tokens: int
+    flagged: str | None = None
 
     def answer(self, applied: Applied) -> RecordedEvent:
         """The event's ids as the store gave them."""
         page_id = None if self.page is None else applied.ids[self.page] or None
-        return RecordedEvent(applied.ids[self.event], page_id, self.event in applied.duplicates)
+        duplicate = self.event in applied.duplicates
+        flagged = None if duplicate else self.flagged
+        return RecordedEvent(applied.ids[self.event], page_id, duplicate, flagged)
 
 
 class _Batch:
@@ -268,7 +279,9 @@ class _Batch:
         text = event.content or canonical(event.payload)
         tokens = self.tokenizer.count(text)
         tokens += blob_tokens(event.media.blobs) if event.media else 0
-        self._places.append(_Place(slot, page_slot, tokens))
+        source = "import" if self.imported else _SOURCES[event.role]
+        trust, flagged = standing_of(source, event.content)
+        self._places.append(_Place(slot, page_slot, tokens, flagged))
         payload = self._keep(canonical(event.payload)) if event.payload else None
         self.operations.append(
             EventAdded(
@@ -291,7 +304,10 @@ class _Batch:
             )
         )
         if page_slot is not None:
-            self._add_page(event, (slot, page_slot), payload, tokens)
+            standing = (source, trust, flagged)
+            added = self._page(event, (slot, page_slot), payload, tokens, standing)
+            self.operations.append(added)
+            self._pages.append((page_slot, added))
         return f"+{slot}", None if page_slot is None else f"+{page_slot}"
 
     async def forms(self, memory: Memory, applied: Applied) -> list[tuple[Mapped, Mapped | None]]:
@@ -299,7 +315,7 @@ class _Batch:
         return [
             await mapped_forms(memory, self.seat, page_of(added, applied.ids[slot]))
             for slot, added in self._pages
-            if slot not in applied.duplicates
+            if slot not in applied.duplicates and added.flagged is None
         ]
 
     def answers(self, applied: Applied) -> tuple[RecordedEvent, ...]:
@@ -314,14 +330,19 @@ class _Batch:
         new = (place for place in self._places if isinstance(place, _Place))
         return sum(place.tokens for place in new if place.event not in applied.duplicates)
 
-    def _add_page(
-        self, event: Recorded, slots: tuple[int, int], payload: int | None, tokens: int
-    ) -> None:
+    def _page(
+        self,
+        event: Recorded,
+        slots: tuple[int, int],
+        payload: int | None,
+        tokens: int,
+        standing: tuple[str, int, str | None],
+    ) -> PageAdded:
         slot, page_slot = slots
+        source, trust, flagged = standing
         content = self._keep(event.content or "")
         beside = [self._keep(data) for data in kept_beside(event.media)]
-        source = "import" if self.imported else _SOURCES[event.role]
-        added = PageAdded(
+        return PageAdded(
             session=self.seat.row.id,
             page_id=f"+{page_slot}",
             page_type=event.page_type,
@@ -330,7 +351,7 @@ class _Batch:
             tokens=tokens,
             size=sum(len(self.contents[-1 - kept]) for kept in (content, *beside)),
             source=source,
-            trust=int(SOURCE_TRUST[source]),
+            trust=trust,
             role=event.role,
             name=event.name,
             key=event.key,
@@ -340,9 +361,8 @@ class _Batch:
             tool_call_id=event.tool_call_id,
             tool_name=event.tool_name,
             blobs=tuple(beside),
+            flagged=flagged,
         )
-        self.operations.append(added)
-        self._pages.append((page_slot, added))
 
     def _slot(self, prefix: str) -> int:
         self.new.append(prefix)
@@ -396,7 +416,7 @@ async def _resume(memory: Memory, seat: Residency) -> Resume:
     pinned = tuple(page.page_id for page in mapped if page.is_pinned(seat.turn))
     summary = await memory.store.latest_page(seat.workspace, seat.row.id, "summary")
     said = None
-    if summary is not None:
+    if summary is not None and summary.flagged is None:
         text = await memory.text(seat.workspace, summary.content)
         said = (summary.page_id, excerpt(text, 600))
     return Resume(pinned, tuple(page.page_id for page in mapped), said)

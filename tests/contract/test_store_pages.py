@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.stores.making import Bench, added
 
-from pagefault.base.log import Represented
+from pagefault.base.log import Represented, Reverted
 from pagefault.base.page import Page, Version
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +34,7 @@ async def test_a_page_comes_back_as_it_was_written(bench: Bench) -> None:
         tool_name="grep",
         created_at=12.5,
         derived_from=("claim_1",),
+        flagged="holds marks of roles or rules",
     )
     applied = await bench.do(page, contents=[b"{}", b"hint", b"payload"], new=["art", "evt"])
     assert await bench.store.page(bench.workspace, "art_1", "s1") == Page(
@@ -59,6 +60,7 @@ async def test_a_page_comes_back_as_it_was_written(bench: Bench) -> None:
         tool_name="grep",
         derived_from=("claim_1",),
         position=applied.position,
+        flagged="holds marks of roles or rules",
     )
 
 
@@ -115,6 +117,21 @@ async def test_versions_are_listed_oldest_first_with_their_branches(bench: Bench
     assert versions[-1] == Version(
         page, 3, 1, "s1", 3, 11, "model", 2, bench.now, position, size=44
     )
+
+
+async def test_each_version_is_flagged_by_itself(bench: Bench) -> None:
+    page = await bench.write("fine")
+    flagged = replace(await bench.revision(page), flagged="poses")
+    await bench.do(flagged, contents=[b"obey"])
+    read = await bench.store.page(bench.workspace, page, "s1")
+    assert read is not None
+    assert (read.version, read.flagged) == (2, "poses")
+    await bench.revise(page, "fine again")
+    versions = await bench.store.versions(bench.workspace, page)
+    assert [version.flagged for version in versions] == [None, "poses", None]
+    await bench.do(Reverted(session="s1", page_id=page, version=2))
+    found = await bench.store.pages(bench.workspace, [page], "s1")
+    assert found[page].flagged == "poses"
 
 
 async def test_an_old_version_can_still_be_read(bench: Bench) -> None:

@@ -204,15 +204,19 @@ async def test_no_content_hint_or_name_can_close_a_block_or_pose_as_a_line(
     memory: Memory, seat: Residency
 ) -> None:
     await say(memory, seat, NASTY, name=NASTY[:200])
-    await say(memory, seat, {NASTY: [NASTY]}, role="tool", tool_name=NASTY[:200])
-    hidden = await keep(memory, seat, NASTY, hint=NASTY, name=NASTY)
+    answer = await say(memory, seat, {NASTY: [NASTY]}, role="tool", tool_name=NASTY[:200])
+    kept_out = await keep(memory, seat, NASTY, hint=NASTY, name=NASTY)
+    hidden = await say(memory, seat, NASTY, name=NASTY[:200])
     other = await say(memory, seat, NASTY, name=NASTY[:200])
     await drop(memory, seat, hidden, other)
+    assert answer not in mapped(seat)
+    await recall(memory, seat, answer)  # whoever asks for it gets it
     message = (await built(memory, seat)).message
     assert blocks(message) == ["RULES", "MANIFEST_JSON", "CONTEXT"]
     context = block(message, "CONTEXT")
     assert len(context.splitlines()) == len(lines(message)) == 2
     assert set(available(message)) == {hidden, other}
+    assert kept_out not in message
     assert "Obey me." in manifest(message)["available_pages"][0]["hint"]
 
 

@@ -288,6 +288,7 @@ def _page(step: Step, **fields: Any) -> PageAdded:
         "key": _own(step),
         "tokens": step.number,
         "importance": step.number / 40,
+        "flagged": None if step.number % 3 else "poses",
     }
     return added(**{**usual, **fields})
 

@@ -41,7 +41,8 @@ async def test_a_file_from_before_sessions_had_a_policy_gives_none_to_its_sessio
     db = apsw.Connection(str(path))
     db.execute(
         "ALTER TABLE session DROP COLUMN policy; DROP TABLE superseded;"
-        "DROP INDEX page_archived; ALTER TABLE page DROP COLUMN archived"
+        "DROP INDEX page_archived; ALTER TABLE page DROP COLUMN archived;"
+        "ALTER TABLE version DROP COLUMN flagged"
     )
     db.pragma("user_version", 4)
     db.close()
@@ -156,6 +157,7 @@ async def test_a_file_of_the_first_schema_is_brought_to_the_present_one(path: Pa
         ALTER TABLE session DROP COLUMN bindings;
         DROP TABLE blob;
         ALTER TABLE version DROP COLUMN blobs;
+        ALTER TABLE version DROP COLUMN flagged;
         DROP INDEX index_document_page;
         CREATE UNIQUE INDEX index_document_page
             ON index_document (area, page_id, session, version);

@@ -81,7 +81,7 @@ class EventAdded(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageAdded(Operation):
-    """A page and its first version."""
+    """A page and its first version. ``flagged``: why it is kept out of contexts (`base.page`)."""
 
     kind = "page"
     page_id: str
@@ -104,6 +104,7 @@ class PageAdded(Operation):
     tool_name: str | None = None
     derived_from: tuple[str, ...] = ()
     blobs: tuple[int, ...] = ()
+    flagged: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,7 @@ class VersionAdded(Operation):
     hint: int | None = None
     derived_from: tuple[str, ...] = ()
     blobs: tuple[int, ...] = ()
+    flagged: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

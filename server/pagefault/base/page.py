@@ -74,10 +74,12 @@ class Page:
     the store's one place for text. ``tokens`` counts level 0, ``size`` is its length in bytes,
     times are Unix seconds, ``position`` is the log position at which the page was made.
     ``blobs``: of a page that holds more than text, how it was sent, and then the bytes of each
-    image or recording (`base.media`). ``levels``: what is kept beside level 0, level to origin,
-    content id and tokens; None where many pages were read at once, without it. ``superseded_by``:
-    the page that the session reads in its place, then what that is superseded by, and so on; the
-    last of them counts. ``archived``: it is kept small until it is used again.
+    image or recording (`base.media`). ``flagged``: why it is in no context until somebody asks
+    for it by its id: it reads like instructions that nobody gave. ``levels``: what is kept beside
+    level 0, level to origin, content id and tokens; None where many pages were read at once,
+    without it. ``superseded_by``: the page that the session reads in its place, then what that is
+    superseded by, and so on; the last of them counts. ``archived``: it is kept small until it is
+    used again.
     """
 
     page_id: str
@@ -103,6 +105,7 @@ class Page:
     derived_from: tuple[str, ...] = ()
     position: int = 0
     blobs: tuple[int, ...] = ()
+    flagged: str | None = None
     superseded_by: tuple[str, ...] = ()
     archived: bool = False
     levels: Mapping[int, tuple[str, int, int]] | None = field(default=None, compare=False)
@@ -129,6 +132,7 @@ class Version:
     importance: float = 0.5
     hint: int | None = None
     blobs: tuple[int, ...] = ()
+    flagged: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def page_of(added: PageAdded, page_id: str) -> Page:
         role=added.role,
         name=added.name,
         tool_name=added.tool_name,
+        flagged=added.flagged,
     )
 
 
@@ -121,5 +122,6 @@ def revised(page: Page, added: VersionAdded, applied: Applied) -> Page:
         source=added.source,
         trust=added.trust,
         blobs=applied.contents[1 : 1 + len(added.blobs)],
+        flagged=added.flagged,
         levels={},
     )

@@ -57,6 +57,7 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
     lately = await follow(memory, seat.workspace)
     lineage = await lineage_of(memory, seat)
     wishes = await _wishes(memory, seat, message, lately, lineage)
+    named = query.parse(message).page_ids
     pages = await memory.store.pages(seat.workspace, [wish.page_id for wish in wishes], seat.row.id)
     brought = []
     allowance = seat.set.room() // 2
@@ -65,6 +66,8 @@ async def bring_in(memory: Memory, seat: Residency, message: str | None) -> tupl
     for wish in [*(wish for wish in wishes if wish not in last), *last]:
         page = pages.get(wish.page_id)
         if wish.page_id in seat.set or page is None:
+            continue
+        if page.flagged is not None and page.page_id not in named:
             continue
         if wish.why == "next" and not is_own(lineage, page):
             continue

@@ -40,13 +40,15 @@ class SearchRequest:
 class Quoted:
     """A hit with the words of the page that answer the question best.
 
-    ``superseded_by``: the page that stands in its place now.
+    ``superseded_by``: the page that stands in its place now. ``flagged``: why it is kept out of
+    contexts.
     """
 
     hit: Hit
     session: str
     snippet: str
     superseded_by: str | None = None
+    flagged: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +87,26 @@ async def search(memory: Memory, seat: Residency, request: SearchRequest) -> Res
     memory.counts[seat.workspace.principal].searches[bool(hits)] += 1
     more = len(found.hits) > request.limit
     words = wanted(request.query)
+    flags = await _flags(memory, seat, hits)
     quoted = [
         Quoted(
             hit,
             found.sessions.get(hit.session, ""),
             await _quote(memory, seat, hit, words),
             links[hit.page_id][-1] if hit.page_id in links else None,
+            flags.get(hit.page_id),
         )
         for hit in hits
     ]
     next_offset = request.offset + request.limit if more else None
     return Results(tuple(quoted), next_offset, found.backlog)
+
+
+async def _flags(memory: Memory, seat: Residency, hits: Sequence[Hit]) -> dict[str, str]:
+    """Which of the hits are flagged, and why; no person's words ever are."""
+    ids = [hit.page_id for hit in hits if hit.role not in ("user", "system")]
+    pages = await memory.store.pages(seat.workspace, ids, seat.row.id) if ids else {}
+    return {page.page_id: page.flagged for page in pages.values() if page.flagged is not None}
 
 
 async def _quote(memory: Memory, seat: Residency, hit: Hit, words: Sequence[Wanted]) -> str:

@@ -19,6 +19,8 @@ async def renew(memory: Memory, seat: Residency, known: Mapped, page: Page) -> N
     At its level, else at the fullest that fits, else not at all: a page is never shown with the
     tokens of another text.
     """
+    if known.version != page.version and put_out(seat, page):
+        return
     seat.set.supersede(page.page_id, superseded=bool(page.superseded_by))
     shown = await at_level(memory, seat.workspace, page, known.level)
     if (known.version, known.level, known.tokens) == (page.version, shown.level, shown.tokens):
@@ -28,6 +30,24 @@ async def renew(memory: Memory, seat: Residency, known: Mapped, page: Page) -> N
         shown = await fullest(memory, seat.workspace, page, room) or shown
     now = placed(page, shown.level, shown.tokens)
     seat.decide(partial(_replace, now=now), page.page_id)
+
+
+def put_out(seat: Residency, page: Page) -> bool:
+    """Whether a page is kept out for what it says now; it is not mapped any more then.
+
+    A pin stands for somebody's consent to whatever the page says.
+    """
+    known = seat.set.get(page.page_id)
+    if page.flagged is None or (known is not None and known.is_pinned(seat.turn)):
+        return False
+    if known is not None:
+        seat.decide(partial(_evict, page_id=page.page_id), page.page_id)
+    return True
+
+
+def _evict(seat: Residency, page_id: str) -> list[Operation]:
+    gone = seat.set.evict(page_id)
+    return [Evicted(session=seat.row.id, page_id=page_id, cause="flagged")] if gone else []
 
 
 def _replace(seat: Residency, now: Mapped) -> list[Operation]:

@@ -135,6 +135,7 @@ async def at_version(memory: Memory, seat: Residency, page: Page, version: int) 
                 trust=found.trust,
                 hint=found.hint,
                 blobs=found.blobs,
+                flagged=found.flagged,
                 levels=None,
             )
     return page

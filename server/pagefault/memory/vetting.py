@@ -1,4 +1,8 @@
-"""The door of content: what is about to be written is looked through for secrets first."""
+"""The door of content: what is about to be written is looked through first.
+
+For secrets, and for words that pose as instructions, of which a model, a tool or an imported file
+is not to be the source.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ from typing import Any
 
 from ..base.errors import SecretRefused
 from ..base.event import canonical
-from ..guards import leaks
+from ..base.page import SOURCE_TRUST, Trust
+from ..guards import leaks, posing
 
 _SHOWN = 3  # places named in one note
 _FIELDS = ("content", "result", "arguments", "error", "tool_calls", "hint")
@@ -73,6 +78,28 @@ def notes_of(places: Sequence[str], mode: str) -> tuple[str, ...]:
         else "kept as it is; page_forget deletes it"
     )
     return (f"{_listed(places)}: {done}",)
+
+
+def standing_of(source: str, *texts: object) -> tuple[int, str | None]:
+    """How far words of that source can be trusted, and why they are kept out of contexts, if so.
+
+    A person's and the operator's words are what they are, whatever they say. Others that pose as
+    instructions are of low trust, and kept out unless they only quote such words.
+    """
+    trust = int(SOURCE_TRUST[source])
+    if source in ("user", "system"):
+        return trust, None
+    found = [one for one in map(posing.find, filter(None, texts)) if one is not None]
+    reasons = [one.reason for one in found if not one.quoted]
+    return min(trust, Trust.LOW) if found else trust, reasons[0] if reasons else None
+
+
+def kept_out(names: Sequence[str], reason: str) -> str:
+    """What to say of pages that pose as instructions."""
+    return (
+        f"{_listed(names)}: {reason}; kept at low trust, and in no context until page_fault or "
+        "page_pin names it"
+    )
 
 
 def _listed(places: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from ..base.log import (
     Superseded,
     VersionAdded,
 )
-from ..base.page import PAGE_TYPES, PREFIXES, SOURCE_TRUST, Level, Page
+from ..base.page import PAGE_TYPES, PREFIXES, Level, Page
 from ..paging.pictures import blob_tokens
 from ..paging.resident import Mapped
 from ..residency import Residency
@@ -26,8 +26,8 @@ from .faulting import find_page
 from .levels import MODEL, fullest, kept_levels
 from .mapping import Yielded, admit, page_of, placed, revised
 from .media import kept_beside
-from .renewing import renew
-from .vetting import notes_of, vetted
+from .renewing import put_out, renew
+from .vetting import kept_out, notes_of, standing_of, vetted
 
 _RECORDINGS = ("audio", "video")
 _ATTEMPTS = 8  # new plans for a page that others keep writing
@@ -56,7 +56,10 @@ class WriteRequest:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where it is now. ``tokens`` counts what was written, ``obtained`` is the store's word."""
+    """Where it is now. ``tokens`` counts what was written, ``obtained`` is the store's word.
+
+    ``flagged``: why it is not mapped until it is asked for by its id.
+    """
 
     page_id: str
     version: int
@@ -65,6 +68,7 @@ class Written:
     yielded: Yielded = field(default_factory=Yielded)
     level: int | None = None
     obtained: str | None = None
+    flagged: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -77,6 +81,7 @@ class _Draft:
     modality: str
     tokens: int
     trust: int
+    flagged: str | None
     hint: int | None
     blobs: tuple[int, ...]
     supersedes: tuple[str, ...]
@@ -99,6 +104,8 @@ async def write(memory: Memory, seat: Residency, request: WriteRequest) -> Writt
     request, found = _vetted(memory, request)
     written = await _write(memory, seat, request)
     said = () if written.duplicate else notes_of(found, memory.settings.secrets)
+    if written.flagged is not None:
+        said = (*said, kept_out([written.page_id], written.flagged))
     return replace(written, notes=said)
 
 
@@ -162,26 +169,28 @@ async def _draft(memory: Memory, seat: Residency, request: WriteRequest) -> _Dra
     if request.hint:
         contents.append(clean(request.hint).encode())
     tokenizer = await memory.tokenizer(seat.workspace)
+    trust, flagged = standing_of("model", text, request.hint)
     return _Draft(
         tuple(contents),
         text,
         modality,
         tokenizer.count(text) + (blob_tokens(media.blobs) if media else 0),
-        await _trust(memory, seat, request),
+        min([trust, *await _trusts(memory, seat, request)]),
+        flagged,
         -len(contents) if request.hint else None,
         tuple(-2 - index for index in range(len(beside))),
         await _supersedes(memory, seat, request),
     )
 
 
-async def _trust(memory: Memory, seat: Residency, request: WriteRequest) -> int:
-    """A model's word, or less where what it was derived from is worth less."""
+async def _trusts(memory: Memory, seat: Residency, request: WriteRequest) -> list[int]:
+    """How far what it was derived from can be trusted: a model's word is worth no more."""
     sources = list(request.derived_from)
     found = await memory.store.pages(seat.workspace, sources, seat.row.id) if sources else {}
     missing = [source for source in sources if source not in found]
     if missing:
         raise PageNotFound(missing[0])
-    return min([SOURCE_TRUST["model"], *(page.trust for page in found.values())])
+    return [page.trust for page in found.values()]
 
 
 async def _supersedes(memory: Memory, seat: Residency, request: WriteRequest) -> tuple[str, ...]:
@@ -237,6 +246,7 @@ async def _page(memory: Memory, seat: Residency, request: WriteRequest, draft: _
         name=request.name,
         derived_from=tuple(request.derived_from),
         blobs=draft.blobs,
+        flagged=draft.flagged,
     )
     operations = [added, *_links(seat, draft, added.page_id)]
     commit = _commit(memory, seat, draft, operations, new=(PREFIXES[request.page_type],))
@@ -272,6 +282,7 @@ async def _version(
             key=request.key,
             derived_from=tuple(request.derived_from),
             blobs=draft.blobs,
+            flagged=draft.flagged,
         )
         heads = {(seat.row.id, page.page_id): page.version}
         operations = [added, *_links(seat, draft, page.page_id)]
@@ -297,6 +308,12 @@ async def _represent(
         message = "content holds an image or recording: what you write for a level is text"
         raise InvalidArgument(message)
     page = await find_page(memory, seat, str(request.represents))
+    if draft.flagged is not None:
+        message = (
+            f"the text for level {request.level} of {page.page_id} {draft.flagged}, and would be "
+            "shown in the page's place. Say what the page says, or quote it"
+        )
+        raise InvalidArgument(message)
     await _check_size(memory, seat, request, page, draft)
     line = Represented(
         session=seat.row.id,
@@ -359,15 +376,18 @@ async def _map(
 ) -> Written:
     async with seat.lock:
         seat.saw(applied.sessions[seat.row.id])
+        yielded = Yielded()
         for superseded in draft.supersedes:
             seat.set.supersede(superseded, superseded=True)
-        yielded = map_new(seat, [await mapped_forms(memory, seat, page)])
+        if not put_out(seat, page):
+            yielded = map_new(seat, [await mapped_forms(memory, seat, page)])
     return Written(
         page.page_id,
         page.version,
         draft.tokens,
         yielded=yielded,
         obtained=applied.obtained,
+        flagged=page.flagged,
     )
 
 

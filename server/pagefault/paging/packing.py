@@ -159,6 +159,7 @@ def manifest_entry(line: Line, tokens: int) -> dict[str, object]:
         "level": line.level,
         "tokens_est": tokens,
         "importance": round(line.page.importance, 2),
+        **({"flagged": line.page.flagged} if line.page.flagged else {}),
         **_superseder(line.page),
     }
 
@@ -206,7 +207,7 @@ def rank_available(pages: Iterable[Page], mapped: Iterable[str]) -> list[Page]:
 
     Chosen among the latest `AVAILABLE` of what stands for much and of the rest, however many more
     are given, so that the same pages are offered whoever has read how many. What is superseded
-    comes last of all.
+    comes last of all, and what poses as instructions is not offered.
     """
     there = set(mapped)
     unique = {page.page_id: page for page in pages if page.page_id not in there}
@@ -214,7 +215,7 @@ def rank_available(pages: Iterable[Page], mapped: Iterable[str]) -> list[Page]:
     standing = [page for page in newest if page.page_type in _WORTH][:AVAILABLE]
     passing = [page for page in newest if page.page_type not in _WORTH][:AVAILABLE]
     return sorted(
-        [*standing, *passing],
+        [page for page in (*standing, *passing) if page.flagged is None],
         key=lambda page: (
             not page.superseded_by,
             _WORTH.get(page.page_type, 0),

@@ -68,6 +68,7 @@ def page_of(answer: Sequence[Any]) -> Page:
         derived_from=at.derived_from,
         position=made.position,
         blobs=at.blobs,
+        flagged=at.flagged,
         superseded_by=tuple(by.decode() for by in superseded_by),
         archived=bool(archived),
     )
@@ -98,6 +99,7 @@ def version_of(line: LogLine) -> Version:
         made.importance,
         made.hint,
         made.blobs,
+        made.flagged,
     )
 
 

@@ -431,7 +431,7 @@ class Projection:
         parent: int | None,
     ) -> None:
         self.db.execute(
-            "INSERT INTO version VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO version VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 self.workspace,
                 made.page_id,
@@ -450,6 +450,7 @@ class Projection:
                 line.at,
                 line.position,
                 json.dumps(made.blobs),
+                made.flagged,
             ),
         )
         for content in made.blobs:

@@ -31,7 +31,7 @@ _PAGE = (
     "SELECT p.id, p.page_type, v.modality, (SELECT id FROM session WHERE key=p.home), v.version,"
     " v.content, v.tokens, v.size, v.importance, v.source, v.trust, p.recorded_at, p.role, p.name,"
     " v.hint, p.created_at, p.event_id, p.payload, p.tool_call_id, p.tool_name, v.derived_from,"
-    " p.position, v.blobs, p.archived, p.forgotten"
+    " p.position, v.blobs, v.flagged, p.archived, p.forgotten"
     " FROM page p JOIN version v ON v.ws=p.ws AND v.page=p.id AND v.version=%s"
     " WHERE p.ws=?1"
 )
@@ -326,7 +326,7 @@ class Reader:
         """All versions of a page, oldest first."""
         found = self.rows(
             "SELECT v.page, v.version, v.parent, s.id, v.content, v.tokens, v.source, v.trust,"
-            " v.at, v.position, v.modality, v.size, v.importance, v.hint, v.blobs"
+            " v.at, v.position, v.modality, v.size, v.importance, v.hint, v.blobs, v.flagged"
             " FROM version v JOIN session s ON s.key=v.branch"
             " WHERE v.ws=? AND v.page=? ORDER BY v.version",
             (workspace, page_id),
@@ -492,12 +492,12 @@ def _span(workspace: int, after: int) -> tuple[int, int]:
 
 
 def _page(row: tuple[Any, ...]) -> Page:
-    fields = [*row[:20], tuple(json.loads(row[20])), row[21], tuple(json.loads(row[22]))]
-    return replace(Page(*fields), archived=row[23] is not None)
+    fields = [*row[:20], tuple(json.loads(row[20])), row[21], tuple(json.loads(row[22])), row[23]]
+    return replace(Page(*fields), archived=row[24] is not None)
 
 
 def _version(row: tuple[Any, ...]) -> Version:
-    fields = [*row[:14], tuple(json.loads(row[14]))]
+    fields = [*row[:14], tuple(json.loads(row[14])), row[15]]
     return Version(*fields)
 
 

@@ -49,8 +49,21 @@ def _seventh(db: apsw.Connection) -> None:
     db.execute(assets.text("sqlite/0007.sql"))
 
 
+def _eighth(db: apsw.Connection) -> None:
+    db.execute(assets.text("sqlite/0008.sql"))
+
+
 # Append only: a released migration is never changed.
-MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth, _sixth, _seventh)
+MIGRATIONS: tuple[Migration, ...] = (
+    _first,
+    _second,
+    _third,
+    _fourth,
+    _fifth,
+    _sixth,
+    _seventh,
+    _eighth,
+)
 
 
 def check(db: apsw.Connection, newest: int, path: str) -> int:

@@ -102,6 +102,7 @@ async def tool_record(
         binding=None if said.binding is None else _binding(said.binding),
         tokens=done.tokens or None,
         duplicate=recorded.duplicate or None,
+        flagged=recorded.flagged,
         durability=done.obtained,
     )
 

@@ -267,6 +267,7 @@ def _page(call: Call, page: Page) -> dict[str, Any]:
         "importance": round(page.importance, 2),
         "source": page.source,
         "trust": Trust(page.trust).name.lower(),
+        "flagged": page.flagged,
         "derived_from": some(call, "derived_from", page.derived_from) or None,
         "superseded_by": page.superseded_by[-1] if page.superseded_by else None,
         "name": _short(page.name),
@@ -299,6 +300,7 @@ def _result(quoted: Quoted) -> dict[str, Any]:
         "score": round(hit.score, 3),
         "snippet": quoted.snippet,
         "superseded_by": quoted.superseded_by,
+        "flagged": quoted.flagged,
     }
     return {name: value for name, value in shown.items() if value is not None}
 
@@ -310,6 +312,7 @@ def _written(call: Call, written: Written) -> dict[str, Any]:
         "tokens": written.tokens,
         "level": written.level,
         "duplicate": written.duplicate or None,
+        "flagged": written.flagged,
         **_unless_empty(effects_of(call, written.yielded)),
         "durability": written.obtained,
     }
@@ -322,6 +325,8 @@ def _version(call: Call, version: Version) -> dict[str, Any]:
         "tokens": version.tokens,
         "source": version.source,
     }
+    if version.flagged:
+        shown["flagged"] = version.flagged
     if version.branch != call.seat.row.id:
         shown["session_id"] = version.branch
     return shown

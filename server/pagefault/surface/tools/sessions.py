@@ -138,6 +138,8 @@ def _recorded(event: RecordedEvent, bound: Mapping[str, int]) -> dict[str, Any]:
         shown["binding"] = f"$v{bound[event.event_id]}"
     if event.duplicate:
         shown["duplicate"] = True
+    if event.flagged:
+        shown["flagged"] = event.flagged
     return shown
 
 
