@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..base.call import Call
-from .known import Known
-from .past import Past
-from .rules import Rules
+
+if TYPE_CHECKING:  # what looks for secrets needs no more of this than its words
+    from .known import Known
+    from .past import Past
+    from .rules import Rules
 
 Verdict = Literal["allow", "warn", "repair", "block"]
 

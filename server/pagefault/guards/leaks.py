@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from .guard import Finding, Question
@@ -28,6 +29,9 @@ _PLACEHOLDER = re.compile(
 )
 
 
+_compiled = cache(re.compile)
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """What secrets of a kind look like. ``group``: the secret in what matches.
@@ -38,7 +42,7 @@ class Form:
 
     kind: str
     signs: tuple[bytes, ...]
-    pattern: re.Pattern[str]
+    pattern: str  # compiled when a text first holds one of the signs
     group: int = 0
     real: Callable[[str], bool] = lambda _: True
 
@@ -48,7 +52,7 @@ class Form:
             end = 0
             while (place := plain.find(sign, end)) >= 0:
                 end = place + len(sign)
-                match = self.pattern.match(text, place)
+                match = _compiled(self.pattern).match(text, place)
                 if match is not None:
                     end = max(end, match.end())
                     yield match
@@ -82,26 +86,26 @@ def _no_blank(text: str) -> bool:
 
 
 _FORMS = (
-    Form("private key", (b"-----begin ",), re.compile(
+    Form("private key", (b"-----begin ",), (
         r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]+-----)?")),
-    Form("AWS key", (b"akia", b"asia"), re.compile(
+    Form("AWS key", (b"akia", b"asia"), (
         r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"), 0, _unlike_example),
-    Form("GitHub token", (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"), re.compile(
+    Form("GitHub token", (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"), (
         r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{40,})")),
-    Form("GitLab token", (b"glpat-",), re.compile(r"\bglpat-[\w-]{20,}")),
-    Form("Slack token", (b"xox",), re.compile(r"\bxox[abeoprs]-\d[\w-]{16,}")),
-    Form("Google key", (b"aiza",), re.compile(r"\bAIza[\w-]{35}\b"), 0, _unlike_example),
-    Form("Stripe key", (b"sk_", b"rk_"), re.compile(
+    Form("GitLab token", (b"glpat-",), (r"\bglpat-[\w-]{20,}")),
+    Form("Slack token", (b"xox",), (r"\bxox[abeoprs]-\d[\w-]{16,}")),
+    Form("Google key", (b"aiza",), (r"\bAIza[\w-]{35}\b"), 0, _unlike_example),
+    Form("Stripe key", (b"sk_", b"rk_"), (
         r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{20,}")),
-    Form("API key", (b"sk-",), re.compile(r"\bsk-(?:ant-|proj-|or-)?[\w-]{20,}"), 0, _random),
-    Form("JSON web token", (b"eyj",), re.compile(
+    Form("API key", (b"sk-",), (r"\bsk-(?:ant-|proj-|or-)?[\w-]{20,}"), 0, _random),
+    Form("JSON web token", (b"eyj",), (
         r"\beyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{8,}")),
-    Form("password in a URL", (b"://",), re.compile(
+    Form("password in a URL", (b"://",), (
         r"(?<=[a-z0-9+.-]{2})://[^\s/:@]{1,64}:([^\s/@]{3,128})@"), 1, _no_blank),
-    Form("bearer token", (b"bearer",), re.compile(
+    Form("bearer token", (b"bearer",), (
         r"(?i)\bbearer\s+([\w.~+/-]{20,}=*)"), 1, _random),
     Form("secret", (b"passw", b"pwd", b"secret", b"token", b"api", b"access", b"credential"),
-         re.compile(
+         (
         r"(?i)(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|credentials?)"
         r"[\"']?\s*[:=]\s*[\"']?([^\s\"',;&<>{}]{12,256})"), 1, _random),
 )  # fmt: skip

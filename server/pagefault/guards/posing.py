@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from .values import scalars
@@ -34,11 +35,14 @@ class Posing:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """``signs``: what the pattern begins with; both are in lower case."""
+    """``signs``: what the pattern begins with; both are in lower case.
+
+    It is compiled when a text first holds one of its signs, which most of them never do.
+    """
 
     reason: str
     signs: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
 
 
 # Up to three words between two that matter; what only reports or allows is no order.
@@ -56,7 +60,7 @@ _SPOKEN = "speaks to the model that reads it"
 
 def _drop(signs: str, rest: str) -> _Form:
     """An order that begins with one of the words and goes on."""
-    return _Form(_DROP, tuple(signs.split()), re.compile(rf"(?<!\w){_TOLD}{rest}"))
+    return _Form(_DROP, tuple(signs.split()), rf"(?<!\w){_TOLD}{rest}")
 
 
 _FORMS = (
@@ -93,53 +97,53 @@ _FORMS = (
         r"\W+(?:\w+\W+)?(?:инструкци|указани|правил|команд)\w*"),
     _drop("önceki", r"önceki[^.\n]{1,20}(?:talimat|komut|kural)[^.\n]{0,12}"
         r"(?:yok say|unut|görmezden gel|dikkate alma)"),
-    _Form(_DROP, ("忽略", "无视", "無視", "忘记", "忘記", "不要理会"), re.compile(
+    _Form(_DROP, ("忽略", "无视", "無視", "忘记", "忘記", "不要理会"), (
         r"..{0,10}?(?:之前|以前|先前|前面|上面|以上|上述)[^。\n]{0,6}"
         r"(?:指令|指示|提示|说明|說明|规则|規則|命令)")),
-    _Form(_DROP, ("以前の", "これまでの", "上記の", "前の"), re.compile(
+    _Form(_DROP, ("以前の", "これまでの", "上記の", "前の"), (
         r".{2,5}[^。\n]{0,6}(?:指示|命令|ルール|プロンプト)[^。\n]{0,6}(?:無視|忘れ)"
         r"(?:して(?:ください|下さい|、)|しろ|せよ|てください|て下さい)")),
-    _Form(_DROP, ("이전", "위의", "앞의", "지금까지의"), re.compile(
+    _Form(_DROP, ("이전", "위의", "앞의", "지금까지의"), (
         r".{2,5}[^.\n]{0,8}(?:지시|명령|규칙|프롬프트)[^.\n]{0,6}"
         r"(?:무시(?:하고|해|하세요|하십시오)|잊어)")),
-    _Form(_DROP, ("تجاهل",), re.compile(
+    _Form(_DROP, ("تجاهل",), (
         r"تجاهل[^.\n]{0,15}(?:التعليمات|الأوامر|القواعد)[^.\n]{0,10}السابقة")),
-    _Form(_DROP, ("पिछले", "पिछली", "उपरोक्त"), re.compile(
+    _Form(_DROP, ("पिछले", "पिछली", "उपरोक्त"), (
         r"\S+[^।\n]{0,15}(?:निर्देश|आदेश|नियम)[^।\n]{0,12}(?:अनदेखा कर|नज़रअंदाज़ कर|भूल जा)")),
-    _Form(_NAMED, ("you are now", "you're now", "you are no longer", "from now on"), re.compile(
+    _Form(_NAMED, ("you are now", "you're now", "you are no longer", "from now on"), (
         rf"(?:you(?:'re| are) now\W+(?:an?\W+)?(?:\w+\W+){{0,3}}?{_MODEL}"
         r"|you(?:'re| are) now in\W+(?:developer|debug|admin|god|jailbreak|unrestricted|dan)\W+mode"
         r"|you are no longer (?:bound|restricted by|limited by|an ai|a language model)"
         r"|from now on,? you (?:are an?\W+(?:\w+\W+){0,3}?" + _MODEL +
         r"|(?:will|must|shall|should) (?:only )?(?:act as|answer as|respond as|behave|obey)))")),
     _Form(_NAMED, ("du bist", "tu es", "vous êtes", "ahora eres", "agora você", "ora sei",
-                   "теперь ты", "你现在是", "你現在是", "あなたは今から"), re.compile(
+                   "теперь ты", "你现在是", "你現在是", "あなたは今から"), (
         r"(?:du bist (?:jetzt|nun|ab jetzt|ab sofort)|tu es (?:maintenant|désormais)"
         r"|vous êtes (?:maintenant|désormais)|ahora eres|agora você é|ora sei|теперь ты"
         r"|你现在是|你現在是|あなたは今から)[^.。\n]{0,40}?"
         r"(?:\bki\b|\bia\b|\bai\b|assistent|asistente|assistant|chatbot|modell|modelo|modèle|"
         r"ассистент|помощник|модель|\bии\b|助手|模型|机器人|機器人|アシスタント|モデル)")),
-    _Form(_MARK, ("<vm:", "</vm:", "< vm:"), re.compile(
+    _Form(_MARK, ("<vm:", "</vm:", "< vm:"), (
         r"</vm:[a-z_]+|(?:(?<=\n)|(?<![\s\S]))<\s?vm:[a-z_]+")),
-    _Form(_MARK, ("<|", "[inst]", "[/inst]", "<<sys>>", "<</sys>>"), re.compile(
+    _Form(_MARK, ("<|", "[inst]", "[/inst]", "<<sys>>", "<</sys>>"), (
         r"<\|(?:im_start|im_end|system|user|assistant|start_header_id|eot_id)\|>"
         r"|\[inst\]\s|\[/inst\]|<</?sys>>")),
-    _Form(_MARK, ("<system", "</system"), re.compile(
+    _Form(_MARK, ("<system", "</system"), (
         r"</?system[-_ ]?(?:prompt|message|reminder|instruction|override)s?>")),
-    _Form(_MARK, ("system ", "[system", "begin ", "end of "), re.compile(
+    _Form(_MARK, ("system ", "[system", "begin ", "end of "), (
         r"(?:(?<=\n)|(?<![\s\S]))\[?system\]? (?:override|instructions?)\]?\s?:"
         r"|(?:begin|end of) (?:the )?(?:system|developer) (?:prompt|message|instructions)\b")),
-    _Form(_SPOKEN, ("if you are", "if you're"), re.compile(
+    _Form(_SPOKEN, ("if you are", "if you're"), (
         r"if you(?:'re| are) (?:an? )?(?:ai|llm|large language model|language model|chatbot)\b")),
-    _Form(_SPOKEN, ("attention", "important", "dear ", "hey ", "hello"), re.compile(
+    _Form(_SPOKEN, ("attention", "important", "dear ", "hey ", "hello"), (
         r"(?:attention|important|dear|hey|hello)[\s:,!]+(?:to )?(?:all |any |the )?"
         r"(?:ai|llm|language model|claude|chatgpt|copilot)s?"
         r"(?: (?:assistant|agent|model)s?)?\s?[:,!]")),
-    _Form(_SPOKEN, ("do not", "don't", "never"), re.compile(
+    _Form(_SPOKEN, ("do not", "don't", "never"), (
         r"(?:do not|don't|never) (?:tell|inform|alert|"
         r"(?:mention|reveal|disclose) (?:this|it|that) to) the (?:user|human)\b"
         r"(?= about this| of this| this| that you|[.,;!]|\s*$)")),
-    _Form(_SPOKEN, ("reveal", "print", "output", "repeat", "leak"), re.compile(
+    _Form(_SPOKEN, ("reveal", "print", "output", "repeat", "leak"), (
         r"(?:reveal|print|output|repeat|leak)\W+(?:your|me your)\W+(?:\w+\W+)?"
         r"(?:system prompt|(?:initial|hidden|original|secret)\W+(?:prompt|instructions))\b")),
 )  # fmt: skip
@@ -177,9 +181,12 @@ def _places(said: str, form: _Form, *, ascii_only: bool) -> Iterator[int]:
             continue
         place = said.find(sign)
         while place >= 0:
-            if form.pattern.match(said, place):
+            if _compiled(form.pattern).match(said, place):
                 yield place
             place = said.find(sign, place + len(sign))
+
+
+_compiled = cache(re.compile)
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 from ..base.errors import SecretRefused
 from ..base.event import canonical
 from ..base.page import SOURCE_TRUST, Trust
-from ..guards import leaks, posing
 
 _SHOWN = 3  # places named in one note
 _FIELDS = ("content", "result", "arguments", "error", "tool_calls", "hint")
@@ -32,6 +31,8 @@ def vetted(
     """
     if mode == "off":
         return written, ()
+    from ..guards import leaks  # a start needs none of the guards
+
     given = {name: written[name] for name in _FIELDS if written.get(name)}
     found = [
         place
@@ -59,6 +60,8 @@ def vetted_bytes(data: bytes, at: str, mode: str) -> tuple[bytes, tuple[str, ...
         text = data.decode()
     except UnicodeDecodeError:
         return data, ()
+    from ..guards import leaks
+
     kept, found = vetted({"content": text}, at, mode)
     if kept["content"] is text:
         return data, found
@@ -89,6 +92,8 @@ def standing_of(source: str, *texts: object) -> tuple[int, str | None]:
     trust = int(SOURCE_TRUST[source])
     if source in ("user", "system"):
         return trust, None
+    from ..guards import posing
+
     found = [one for one in map(posing.find, filter(None, texts)) if one is not None]
     reasons = [one.reason for one in found if not one.quoted]
     return min(trust, Trust.LOW) if found else trust, reasons[0] if reasons else None

@@ -18,8 +18,7 @@ from ..base.call import Call
 from ..base.errors import InvalidArgument, LoopDetected, PagefaultError
 from ..base.page import PAGE_ID
 from ..guards import loops, sizes
-from ..guards.fold import judge
-from ..guards.guard import Guard, Question
+from ..guards.guard import Question
 from ..guards.past import Past, Step
 from ..guards.rules import LoopRules, Rules, SizeRules
 
@@ -39,7 +38,8 @@ _PASSING = frozenset("effects notes tokens_left durability score session_id work
 # Failures that a repeat may mend.
 _PASSES = ("store_", "conflict", "internal")
 
-_GUARDS = (Guard(sizes.NAME, sizes.check), Guard(loops.NAME, loops.check))
+# The guards that this needs, in the fold's order; all of them would take longer to load.
+_GUARDS = (sizes.check, loops.check)
 _BEFORE = Rules(
     loops=LoopRules(repeats=_STOPPED, stop=_STOPPED, stop_errors=_STOPPED),
     sizes=SizeRules(arguments=_LARGEST),
@@ -72,8 +72,9 @@ class Watched:
         if tool not in _WATCHED:
             return Asked(self, tool, "", stop=False)
         call = Call(tool, {name: given for name, given in arguments.items() if given is not None})
-        judged = judge(Question(call, call.arguments, self.past, 0.0), _BEFORE, _GUARDS)
-        finding = judged.findings[0] if judged.verdict == "block" else None
+        question = Question(call, call.arguments, self.past, 0.0)
+        found = (check(question, _BEFORE) for check in _GUARDS)
+        finding = next((one for one in found if one is not None and one.verdict == "block"), None)
         if finding is not None and finding.guard == sizes.NAME:
             message = f"{finding.reason} Ask with fewer words"
             raise InvalidArgument(message)
