@@ -11,6 +11,7 @@ from ..base.clock import iso
 from ..procedures import wording
 from ..procedures.experience import Experience
 from ..procedures.retrieval import Fix, Query, Working, find_fixes, find_ways
+from ..residency import Residency
 from ..stores.contract import Workspace
 from .core import Calls
 
@@ -34,9 +35,8 @@ class Pattern:
     example: Mapping[str, Any] | None = None
 
 
-async def before(calls: Calls, workspace: Workspace, session: str, call: Call) -> list[str]:
+async def before(calls: Calls, seat: Residency, experience: Experience, call: Call) -> list[str]:
     """What to know before this very call is made; nothing where nothing is known."""
-    experience = await calls.learning.experience(workspace)
     tool = experience.tools.get(call.tool)
     if tool is None:
         return []
@@ -47,10 +47,10 @@ async def before(calls: Calls, workspace: Workspace, session: str, call: Call) -
         said.append(wording.of_bad(call.tool, bad, now))
         query = Query(call.tool, call.arguments, kind=bad.error)
         said += [
-            await _fix(calls, workspace, session, fix)
+            await _fix(calls, seat.workspace, seat.row.id, fix)
             for fix in find_fixes(experience, query, now, 1)
         ]
-    missing = experience.prerequisites.missing(call.tool, session)
+    missing = experience.prerequisites.missing(call.tool, seat.row.id)
     said += [text for text in [wording.of_prerequisites(call.tool, missing)] if text]
     return said
 

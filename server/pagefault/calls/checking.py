@@ -55,9 +55,7 @@ async def check(calls: Calls, seat: Residency, request: CheckRequest) -> Checked
     given = dict(request.call.arguments)
     arguments, used, missing = await bindings.resolved(calls, seat, track, given)
     experience = await calls.learning.experience(seat.workspace)
-    said = await advice.before(
-        calls, seat.workspace, seat.row.id, Call(request.call.tool, arguments)
-    )
+    said = await advice.before(calls, seat, experience, Call(request.call.tool, arguments))
     now = calls.memory.now()
     question = Question(
         written=request.call,

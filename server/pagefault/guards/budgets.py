@@ -32,6 +32,9 @@ def is_discovery(tool: str, budgets: BudgetRules) -> bool:
 def check(question: Question, rules: Rules) -> Finding | None:
     """Warn before the last call that a budget allows, and stop the one after it."""
     budgets = rules.budgets
+    every = (budgets.discovery, budgets.execution, budgets.total, budgets.per_tool)
+    if not budgets.tools and all(limit is None for limit in every):
+        return None
     turn = _of_turn(question, rules)
     discovery = is_discovery(question.name, budgets)
     alike = sum(count for tool, count in turn.items() if is_discovery(tool, budgets) == discovery)
