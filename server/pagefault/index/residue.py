@@ -12,7 +12,7 @@ The page and log formats are those of https://sqlite.org/fileformat2.html, secti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
 from struct import Struct
 from typing import Final
@@ -26,8 +26,10 @@ _SCHEMA: Final = 100  # bytes before the header of the first page, which is a le
 _HEADER: Final = Struct(">B2xHH")  # of a page: its kind, the number of its entries, their start
 _POINTERS: Final = {0x02: 12, 0x05: 12, 0x0A: 8, 0x0D: 8}  # by kind: where the pointers begin
 # Other pages begin with the number of a page, whose first byte is none of these kinds in a file of
-# so many pages (128 GiB where they have 4 KiB), unless pages are kept track of for auto_vacuum.
+# so many pages (128 GiB where they have 4 KiB). A larger one is left as it is.
 _TELLABLE: Final = 2**25
+_LOCKS: Final = 2**30  # where in the file the page lies that is used for locks alone
+_RESERVED: Final = 20  # where the file says how many bytes of every page are not SQLite's
 _AT_ONCE: Final = 2**20  # bytes of the file that are read together, a multiple of any page size
 
 _LOG_HEADER: Final = Struct(">16xI12x")  # its first salt, one more whenever the log starts anew
@@ -71,10 +73,11 @@ def _wipe(db: apsw.Connection, pages: Iterable[int] | None) -> None:
             raise apsw.BusyError(message)
         size: int = db.pragma("page_size")
         count: int = db.pragma("page_count")
-        if count > _TELLABLE or db.pragma("auto_vacuum"):
+        if count > _TELLABLE:
             return
+        maps = pointer_maps(size - _reserved(db), size, count) if db.pragma("auto_vacuum") else ()
         stretches = _stretches(db, size, count) if pages is None else _single(db, size, pages)
-        found = [gap for start, data in stretches for gap in gaps(data, start, size)]
+        found = [gap for start, data in stretches for gap in gaps(data, start, size, maps)]
         if found:
             _overwrite(db, found)
     finally:
@@ -93,14 +96,33 @@ def _single(db: apsw.Connection, size: int, pages: Iterable[int]) -> Iterator[tu
         yield start, db.read("main", _FILE, start, size)[1]
 
 
-def gaps(data: bytes, start: int, size: int) -> Iterator[Gap]:
-    """The gaps that hold anything, of whole pages of ``size`` bytes from ``start`` in the file."""
+def _reserved(db: apsw.Connection) -> int:
+    return db.read("main", _FILE, 0, _SCHEMA)[1][_RESERVED]
+
+
+def pointer_maps(usable: int, size: int, count: int) -> frozenset[int]:
+    """Those of the first ``count`` pages that say where others belong, in a file for auto_vacuum.
+
+    Such a page has five bytes for each of the pages behind it, up to the next.
+    """
+    maps = set(range(2, count + 1, usable // 5 + 1))
+    locks = _LOCKS // size + 1
+    if locks in maps:
+        maps.add(locks + 1)
+    return frozenset(maps)
+
+
+def gaps(data: bytes, start: int, size: int, maps: Container[int] = ()) -> Iterator[Gap]:
+    """The gaps that hold anything, of whole pages of ``size`` bytes from ``start`` in the file.
+
+    The pages numbered in ``maps`` have none.
+    """
     empty = bytes(size)
     for at in range(0, len(data), size):
         header = at if start + at else _SCHEMA
         kind, entries, first = _HEADER.unpack_from(data, header)
         pointers = _POINTERS.get(kind)
-        if pointers is None:
+        if pointers is None or (start + at) // size + 1 in maps:
             continue
         begin = header + pointers + 2 * entries
         end = at + (first or 65_536)
