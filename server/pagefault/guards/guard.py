@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..base.call import Call
+from .rules import Rules
 
 if TYPE_CHECKING:  # what looks for secrets needs no more of this than its words
     from .known import Known
     from .past import Past
-    from .rules import Rules
 
 Verdict = Literal["allow", "warn", "repair", "block"]
 
