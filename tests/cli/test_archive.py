@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 Command = Callable[..., Any]
 OpenStore = Callable[[], Store]
 
-MANY = 1_500
+MANY = 600
 WORDS = "what was said about alders and beeches by the lake, and by whom"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..base.log import Archived
+from ..index.document import Search
 from ..paging.unused import Unused, Uses
 from ..stores.contract import Commit, Conflict, Workspace
 from ..stores.pieces import lines
@@ -49,6 +50,8 @@ async def archive(memory: Memory, workspace: Workspace, pages: Sequence[Unused])
         for first in range(0, len(contents), _STEP):
             saved += await memory.store.repack(workspace, contents[first : first + _STEP])
         done += await _shelve(memory, workspace, [page.page_id for page in step])
+        # To move a page in the index takes longer than to write it: whoever searches would wait.
+        await memory.store.search(workspace, "", Search("", workspace.key))
     return Shelved(done, saved)
 
 

@@ -16,7 +16,8 @@ from ...index import fulltext
 from ...index.following import PIECE_ENTRIES, Entry, Piece, advance, fitting
 from .projection import Projection, content_key
 
-_STEP = 8  # entries or moves, some five milliseconds, between two looks at who waits
+_STEP = 8  # entries, some five milliseconds, between two looks at who waits
+_MOVES_STEP = 2  # the same, where pages move
 _MOVES = 64  # pages of one piece that were archived, or are no longer
 _BEHIND = "SELECT key, owner, indexed, indexable, index_format FROM workspace"
 # A version's page was made by the line at the page's position; a page's own line is not read twice.
@@ -80,6 +81,8 @@ def _piece(db: apsw.Connection, behind: tuple[Any, ...], awaited: Callable[[], b
     done = 0
     while done < len(steps) and not (done and awaited()):
         step = steps[done : done + _STEP]
+        if any(isinstance(one, _Move) for one in step):
+            step = step[:_MOVES_STEP]
         done += len(step)
         _take(db, projection, step)
     all_of_them = all_of_them and done == len(steps)
