@@ -106,3 +106,10 @@ def test_any_text_can_be_read(text: str) -> None:
     stated(text)
     known_numbers(text)
     known_identifiers(text)
+
+
+def test_for_as_a_preposition_is_no_condition() -> None:
+    (one,) = stated("Book the lamp for order W3734088, budget = 120 EUR")
+    assert (one.name, one.value, one.unit) == ("budget", 120, "EUR")
+    assert not stated("for i in range(9): n = 3")
+    assert not stated("for (let i = 0; i < 9; i++)")

@@ -21,7 +21,8 @@ _STATED: Final = re.compile(
 )
 _GOES_ON: Final = re.compile(r"[ \t]*(?:[*/^+=<>]|[-\u2013\u2212][ \t]*[\w(]|[.,:]\d|\()|\w")
 _CONDITION: Final = re.compile(
-    r"\b(?:if|elif|else if|while|for|switch|case|when|unless|until|where|wenn|falls)\b[^.;\n]*$",
+    r"\b(?:(?:if|elif|else if|while|switch|case|when|unless|until|where|wenn|falls)\b"
+    r"|for(?:\s*\(|\s+\w+\s*(?:=|\bin\b|\bfrom\b)))[^.;\n]*$",
     re.IGNORECASE,
 )
 _CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
