@@ -14,6 +14,7 @@ from ..index.snippet import Wanted, quote, wanted
 from ..residency import Residency
 from .core import Memory
 from .sinking import ranked
+from .vetting import standing_of
 
 SNIPPET_WIDTH = 240  # characters
 MOST = 50  # results of one call
@@ -103,8 +104,15 @@ async def search(memory: Memory, seat: Residency, request: SearchRequest) -> Res
 
 
 async def _flags(memory: Memory, seat: Residency, hits: Sequence[Hit]) -> dict[str, str]:
-    """Which of the hits are flagged, and why; no person's words ever are."""
-    ids = [hit.page_id for hit in hits if hit.role not in ("user", "system")]
+    """Which of the hits are flagged, and why; no person's words ever are.
+
+    Only those are asked about whose words pose: they are at hand, and a request is not.
+    """
+    ids = []
+    for hit in hits:
+        if hit.role not in ("user", "system"):
+            text = await memory.text(seat.workspace, hit.content)
+            ids += [hit.page_id] if standing_of("model", text, hit.hint)[1] else []
     pages = await memory.store.pages(seat.workspace, ids, seat.row.id) if ids else {}
     return {page.page_id: page.flagged for page in pages.values() if page.flagged is not None}
 
