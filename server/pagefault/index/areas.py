@@ -64,7 +64,10 @@ CREATE UNIQUE INDEX IF NOT EXISTS index_document_page
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Its number, its format, how many documents it holds, and their largest log position."""
+    """Its number, its format, how many documents it holds, and the largest log position.
+
+    That is of all that the workspace holds, so that no score depends on when a page was archived.
+    """
 
     number: int
     format: int
@@ -99,7 +102,8 @@ def create(db: apsw.Connection) -> None:
 def find(db: apsw.Connection, principal: int, workspace: int) -> Area | None:
     """The area of a workspace, None before its first document."""
     row = db.execute(
-        "SELECT area, format, documents, newest FROM index_area WHERE principal=? AND workspace=?",
+        "SELECT area, format, documents, (SELECT max(newest) FROM index_area WHERE principal=?1"
+        " AND workspace IN (?2, -?2)) FROM index_area WHERE principal=?1 AND workspace=?2",
         (principal, workspace),
     ).fetchone()
     if row is None:

@@ -54,16 +54,6 @@ def add(
         area, other = areas.establish(db, principal, part), areas.find(db, principal, -part)
         there = [] if other is None else [other]
         _add(db, area, there, list(group), text_of)
-    for document in ordered:
-        if document.archived:
-            _age(db, principal, document)
-
-
-def _age(db: apsw.Connection, principal: int, document: Document) -> None:
-    """What was archived before it was indexed makes the others as old as if it had been there."""
-    hot = areas.find(db, principal, areas.part(document.workspace, archived=False))
-    if hot is not None:
-        areas.count(db, hot, 0, newest=document.position)
 
 
 def _part(document: Document) -> int:
