@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp import Client
 
 from pagefault.base.errors import LoopDetected, PageNotFound, StoreBusy
 from pagefault.surface.spinning import Spinning
@@ -16,8 +18,16 @@ pytestmark = pytest.mark.anyio
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 Refuse = Callable[..., Awaitable[str]]
+Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 HERE = {"session_id": "s"}
+
+
+@pytest.fixture
+async def client(connect: Connect) -> AsyncIterator[Client]:
+    """A client of a server whose operator wants circles to be stopped."""
+    async with connect(guards="strict") as strict:
+        yield strict
 
 
 async def user(ask: Ask, text: str) -> None:
@@ -174,7 +184,7 @@ async def test_a_question_longer_than_any_question_is_refused(refuse: Refuse) ->
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 9)), max_size=60))
 def test_a_call_that_brings_something_new_is_never_stopped(calls: list[tuple[str, int]]) -> None:
-    watched = Spinning().of((1, "s"), 1)
+    watched = Spinning(stops=True).of((1, "s"), 1)
     latest: dict[str, int] = {}
     for query, found in calls:
         asked = watched.ask("search_pages", {"query": query})
@@ -186,7 +196,7 @@ def test_a_call_that_brings_something_new_is_never_stopped(calls: list[tuple[str
 
 
 def test_what_a_later_try_may_mend_is_not_counted() -> None:
-    watched = Spinning().of((1, "s"), 1)
+    watched = Spinning(stops=True).of((1, "s"), 1)
     for _ in range(9):
         busy = StoreBusy("another window writes. Try again")
         assert watched.ask("page_pin", {"page_id": "claim_1"}).failed(busy) is busy
@@ -194,7 +204,23 @@ def test_what_a_later_try_may_mend_is_not_counted() -> None:
 
 
 def test_a_turn_begins_anew() -> None:
-    spinning = Spinning()
+    spinning = Spinning(stops=True)
     for turn in range(1, 10):
         error = spinning.of((1, "s"), turn).ask("page_fault", {}).failed(PageNotFound("claim_9"))
         assert "Do not guess" not in str(error)
+
+
+async def test_by_default_circles_are_noted_and_nothing_is_stopped(
+    connect: Connect,
+    asking: Callable[[Client], Ask],
+    refusing: Callable[[Client], Refuse],
+) -> None:
+    async with connect() as client:
+        ask, refuse = asking(client), refusing(client)
+        page = await written(ask)
+        replies = [await ask("page_fault", page_id=page, **HERE) for _ in range(40)]
+        assert {reply["page"]["page_id"] for reply in replies} == {page}
+        assert "notes" in replies[2]
+        told = [await refuse("page_fault", page_id=f"claim_{n}", **HERE) for n in range(50, 60)]
+        assert all(text.startswith("page_not_found: ") for text in told)
+        assert "Do not guess ids" in told[2]

@@ -209,7 +209,7 @@ async def test_a_fault_answers_with_the_page_and_what_mapping_it_took(ask: Ask) 
 
 async def test_a_mapped_page_is_answered_again_at_no_cost(ask: Ask) -> None:
     (page_id,) = await said(ask, "I live in Porto.")
-    for _ in range(4):
+    for _ in range(10):
         again = await ask("page_fault", page_id=page_id, **HERE)
         assert again["page"]["content"] == "I live in Porto."
         assert again["effects"]["faults_left"] == 3

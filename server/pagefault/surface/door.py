@@ -91,7 +91,7 @@ class Door:
         """The latest calls of this server's own tools, from the first one on."""
         from .spinning import Spinning  # the guards, of which a start needs none
 
-        return Spinning()
+        return Spinning(stops=self.memory.settings.guards == "strict")
 
     async def workspace(self, principal: str, named: str | None = None) -> Workspace:
         """The principal's workspace of this server, or the one that was named.

@@ -1,9 +1,10 @@
-"""Calls of this server's own tools that run in circles: pointed out, then stopped.
+"""Calls of this server's own tools that run in circles: pointed out, and stopped where strict.
 
 The guards' fold over a session's latest calls within a turn, in this process alone: nothing of it
-is logged. The third call that brings the same again gets a note, the fifth is answered with what
-to do instead. A call is made all the same before it is stopped, so that one which brings
-anything new never is. Writing, recording and other progress begin the count anew, as does a turn.
+is logged. The third call that brings the same again gets a note. With strict guards the fifth is
+answered with what to do instead; without them a program may read one page for ever. A call is made
+all the same before it is stopped, so that one which brings anything new never is. Writing,
+recording and other progress begin the count anew, as does a turn.
 """
 
 from __future__ import annotations
@@ -57,9 +58,12 @@ _OTHERWISE = "Read the error and change the call, or tell the user."
 
 @dataclass(slots=True)
 class Watched:
-    """A session's latest calls in one turn. ``unknown``: the ids in a row that were no pages."""
+    """A session's latest calls in one turn. ``stops``: circles are stopped and not only noted.
+    ``unknown``: the ids in a row that were no pages.
+    """
 
     turn: int
+    stops: bool
     past: Past = field(default_factory=Past)
     unknown: dict[str, None] = field(default_factory=dict)
 
@@ -78,7 +82,7 @@ class Watched:
         if finding is not None and finding.guard == sizes.NAME:
             message = f"{finding.reason} Ask with fewer words"
             raise InvalidArgument(message)
-        return Asked(self, tool, call.digest, stop=finding is not None)
+        return Asked(self, tool, call.digest, stop=self.stops and finding is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,8 @@ class Asked:
         unknown = self.watched.unknown
         named = PAGE_ID.search(error.message)
         unknown[named[0] if named else error.message] = None
-        if len(unknown) >= _GUESSED_STOPPED or (again and self.stop):
+        guessed = self.watched.stops and len(unknown) >= _GUESSED_STOPPED
+        if guessed or (again and self.stop):
             times = f"nor were {len(unknown) - 1} before it" if len(unknown) > 1 else "still"
             what = error.message.partition(" is no page")[0]
             return LoopDetected(f"{what} is no page, {times}. {instead}")
@@ -149,16 +154,17 @@ class Asked:
 
 
 class Spinning:
-    """The latest calls of the sessions that this process serves."""
+    """The latest calls of the sessions that this process serves. ``stops``: as of `Watched`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stops: bool) -> None:
+        self._stops = stops
         self._sessions: OrderedDict[tuple[int, str], Watched] = OrderedDict()
 
     def of(self, session: tuple[int, str], turn: int) -> Watched:
         """The session's calls of this turn. ``session``: the workspace's key, and its handle."""
         found = self._sessions.get(session)
         if found is None or found.turn != turn:
-            found = self._sessions[session] = Watched(turn)
+            found = self._sessions[session] = Watched(turn, self._stops)
             if len(self._sessions) > _SESSIONS:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(session)
